@@ -1,0 +1,39 @@
+#ifndef BASE_BYTES_H
+#define BASE_BYTES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stddef.h>
+
+/*
+ * A span of bytes that somebody else owns: a field inside a received frame, a
+ * path inside a znode. It is valid as long as its owner is; who keeps it
+ * copies it.
+ *
+ * ZooKeeper keeps "null" and "empty" apart everywhere (length -1 and 0), and so
+ * does a span: size -1 is null, size 0 is empty. data need not end in '\0'.
+ */
+struct bytes {
+	const void *data;
+	int32_t size;
+};
+
+#define BYTES_NULL ((struct bytes){.data = NULL, .size = -1})
+
+struct bytes bytes_of(const void *data, size_t size);
+struct bytes bytes_of_text(const char *text); /* NULL becomes null */
+
+bool bytes_is_null(struct bytes bytes);
+/* Null equals null only. */
+bool bytes_equal(struct bytes a, struct bytes b);
+bool bytes_equal_text(struct bytes bytes, const char *text);
+/* memcmp order, the shorter first; null before empty. */
+int bytes_compare(struct bytes a, struct bytes b);
+
+/* How many bytes there are to read: 0 for null. */
+size_t bytes_size(struct bytes bytes);
+
+/* A heap copy that the caller frees, '\0' behind it; NULL for null. */
+char *bytes_dup(struct bytes bytes);
+
+#endif

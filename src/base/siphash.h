@@ -1,0 +1,13 @@
+#ifndef BASE_SIPHASH_H
+#define BASE_SIPHASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * SipHash-1-3 (Aumasson, Bernstein: "SipHash: a fast short-input PRF", 2012),
+ * a keyed hash for tables whose keys a stranger may choose.
+ */
+uint64_t siphash(const uint64_t key[2], const void *data, size_t size);
+
+#endif
