@@ -1,0 +1,11 @@
+# One block a test program. The programs link the libraries they test, lowest
+# layer last.
+if HAVE_CMOCKA
+unit_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+
+check_PROGRAMS += %D%/test-path
+TESTS += %D%/test-path
+t_unit_test_path_SOURCES = %D%/test-path.c %D%/cmocka.h
+t_unit_test_path_CFLAGS = $(unit_cflags)
+t_unit_test_path_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+endif
