@@ -1,0 +1,116 @@
+#ifndef FS_ZNODE_H
+#define FS_ZNODE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "src/base/bytes.h"
+#include "src/base/list.h"
+#include "src/base/map.h"
+#include "src/zk/jute.h"
+#include "src/zk/record.h"
+
+struct fs;
+
+/*
+ * What this mount knows of the ensemble's znodes. An entry's parts (Stat, data,
+ * children) are each either known to be true, or not known:
+ *
+ *  - A reply makes a part true: ZooKeeper sends the event of every earlier
+ *    change before a reply that shows it (client-protocol.md 11.4).
+ *  - A watch event makes it unknown, as does the loss of the connection, or
+ *    a third of the session timeout without a byte from the server.
+ *  - What no watch covers (no READ permission; before the watch is set) is
+ *    never kept beyond the callbacks of the reply that brought it.
+ *
+ * So a read that is answered from here is never older than DESIGN.md section 4
+ * allows. Memory is bounded: values and child lists are dropped, least recently
+ * used first, beyond ZNODE_CACHE_SIZE_MAX bytes; entries that no node uses
+ * beyond ZNODE_COUNT_MAX.
+ */
+enum { ZNODE_CACHE_SIZE_MAX = 64 << 20, ZNODE_COUNT_MAX = 200000 };
+
+/* A value is immutable and shared: the cache and open handles hold references. */
+struct value {
+	unsigned reference_count;
+	zxid_t czxid; /* the znode that it belongs to */
+	zxid_t mzxid;
+	int32_t version;
+	bool is_null;
+	size_t size;
+	uint8_t data[];
+};
+
+struct value *value_new(struct bytes data, const struct zk_stat *stat);
+struct value *value_hold(struct value *value);
+void value_drop(struct value *value); /* NULL is fine */
+
+enum {
+	ZNODE_STAT = 1,	    /* exists, and its Stat */
+	ZNODE_DATA = 2,	    /* the value too */
+	ZNODE_CHILDREN = 4, /* the names of its children too */
+};
+
+struct znode {
+	struct map_entry by_path;
+	struct list lru;
+	char *path; /* owned */
+	unsigned known; /* ZNODE_* that are true now */
+	bool exists;	/* meaningful while ZNODE_STAT is known */
+	bool readable;	/* data and children may be read: false after NOAUTH */
+	struct zk_stat stat;
+	struct value *value;		/* while ZNODE_DATA is known */
+	struct jute_strings children;	/* while ZNODE_CHILDREN is known */
+	void *children_memory;
+	msec_t checked_ms; /* loop time of the last reply about it */
+	struct list waiting;
+	unsigned use_count;
+};
+
+struct znode_cache {
+	struct map by_path;
+	struct list lru;
+	size_t size;
+	bool watched; /* the recursive watch is set: events cover all that is readable */
+};
+
+void znode_cache_init(struct znode_cache *cache);
+void znode_cache_release(struct znode_cache *cache);
+
+/*
+ * Bring the wanted parts of a znode. then runs once: at once, before this
+ * returns, where they are known to be true; else when the server has answered.
+ *
+ *   code ZK_OK      the parts are in znode until then returns
+ *   code ZK_NONODE  it doesn't exist (znode may be NULL)
+ *   other           error is what to answer; znode may be NULL
+ *
+ * Equal questions in flight are asked once.
+ */
+typedef void (*znode_then_fn)(void *data, int32_t code, int error, struct znode *znode);
+void znode_get(struct fs *fs, struct bytes path, unsigned want, znode_then_fn then, void *data);
+
+/* What is known without asking: NULL, or an entry whose `known` tells. */
+struct znode *znode_peek(const struct fs *fs, struct bytes path);
+
+/* Own changes: what a reply to our own write says is true from now on. */
+void znode_created(struct fs *fs, struct bytes path, struct bytes data, const struct zk_stat *stat);
+void znode_set(struct fs *fs, struct bytes path, struct value *value, const struct zk_stat *stat);
+void znode_deleted(struct fs *fs, struct bytes path);
+
+/* A watch event, or doubt: the parts are not known any more. */
+void znode_forget(struct fs *fs, struct bytes path, unsigned parts);
+/* The connection is lost, or another session began. */
+void znode_forget_all(struct fs *fs);
+
+/* May what is known be used now: connected, watched, and heard from lately? */
+bool znode_is_fresh(const struct fs *fs, const struct znode *znode);
+
+/*
+ * A directory or a file? From ZNODE_STAT, and ZNODE_DATA where that is needed
+ * (no children and no length: null or empty). Lock contenders (fs/name.h) don't
+ * make a directory.
+ */
+bool znode_is_shown_as_dir(const struct znode *znode);
+
+#endif
