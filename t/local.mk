@@ -12,6 +12,22 @@ TEST_EXTENSIONS = .sh
 LOG_DRIVER = env AM_TAP_AWK='$(AWK)' $(SHELL) $(top_srcdir)/build-aux/tap-driver.sh
 SH_LOG_DRIVER = $(LOG_DRIVER)
 
+# Shell tests, numbered by area: 00 the project itself, 3x the mount.
+SH_TESTS = \
+	%D%/t0000-harness.sh
+
+# Written before what they test; each moves up once it passes.
+TESTS_PENDING =
+
+TESTS += $(SH_TESTS)
+EXTRA_DIST += $(SH_TESTS) $(TESTS_PENDING) %D%/test-lib.sh %D%/lib-zkfs.sh %D%/zk.py
+
+# What failed or killed tests left.
+clean-local: clean-trash
+.PHONY: clean-trash
+clean-trash:
+	-rm -rf $(builddir)/t/trash.*
+
 include t/unit/local.mk
 include t/sim/local.mk
 include t/fuzz/local.mk

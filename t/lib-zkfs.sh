@@ -1,0 +1,148 @@
+# shellcheck shell=sh
+# What the tests start and mount.  A server has a name, which is its directory
+# in the test's own: NAME/zoo.cfg, NAME/data, NAME/port, NAME/pid, NAME/log.
+
+# alive PID: it is there, and not only as a zombie.
+alive () {
+	grep -qs '^State:	[^ZX]' "/proc/$1/status"
+}
+
+# four_letter PORT WORD: what the server on that port answers.
+four_letter () {
+	timeout 5 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0" && printf %s "$1" >&3 && cat <&3' "$1" "$2"
+}
+
+# write_zoo_cfg NAME [LINE...]: a configuration on a free port; LINEs are added.
+write_zoo_cfg () {
+	cfg_name=$1
+	shift
+	free_port &&
+	mkdir -p "$cfg_name/data" &&
+	echo "$ret_port" >"$cfg_name/port" &&
+	cat >"$cfg_name/zoo.cfg" <<-END
+		# short ticks: sessions of 1 to 10 seconds
+		tickTime=500
+		initLimit=10
+		syncLimit=5
+		dataDir=$TEST_WORK/$cfg_name/data
+		clientPort=$ret_port
+		maxClientCnxns=0
+		admin.enableServer=false
+		4lw.commands.whitelist=*
+	END
+	test $# = 0 || printf '%s\n' "$@" >>"$cfg_name/zoo.cfg"
+}
+
+# launch NAME COMMAND...: in the background, its output in NAME/log, its pid in NAME/pid.
+launch () {
+	launch_name=$1
+	shift
+	"$@" >>"$launch_name/log" 2>&1 &
+	echo $! >"$launch_name/pid"
+}
+
+# start_zkfsd [NAME [LINE...]], start_apache [NAME [LINE...]]: starts that server, again where it
+# was before if NAME is there already, waits until it serves, and sets server_addr.
+start_zkfsd () {
+	prepare_server "$@" &&
+	launch "$server_name" "$builddir/zkfsd" -f "$server_name/zoo.cfg" &&
+	wait_until_it_serves
+}
+
+start_apache () {
+	prepare_server "$@" &&
+	launch "$server_name" java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+		-Djava.awt.headless=true -cp /usr/share/java/zookeeper.jar \
+		org.apache.zookeeper.server.quorum.QuorumPeerMain "$server_name/zoo.cfg" &&
+	wait_until_it_serves
+}
+
+prepare_server () {
+	server_name=${1:-server}
+	test $# = 0 || shift
+	test -e "$server_name/zoo.cfg" || write_zoo_cfg "$server_name" "$@"
+}
+
+wait_until_it_serves () {
+	server_port=$(cat "$server_name/port") &&
+	server_pid=$(cat "$server_name/pid") &&
+	server_addr=127.0.0.1:$server_port &&
+	if ! wait_for 30 "! alive $server_pid || four_letter $server_port srvr | grep Mode:" ||
+		! alive "$server_pid"
+	then
+		tail -n 50 "$server_name/log" >&2
+		return 1
+	fi
+}
+
+# start_server [NAME [LINE...]]: the kind that this run of the file is for.
+start_server () {
+	"start_$TEST_SERVER" "$@"
+}
+
+# stop_server [NAME] [SIGNAL]: ends it and waits for its end.
+stop_server () {
+	stop_pid=$(cat "${1:-server}/pid") &&
+	kill -s "${2:-TERM}" "$stop_pid" &&
+	wait_for 20 "! alive $stop_pid" &&
+	rm "${1:-server}/pid"
+}
+
+stop_zkfsd () { stop_server "$@"; }
+stop_apache () { stop_server "$@"; }
+
+# ---------------------------------------------------------------- mounts
+
+# mount_zkfs NAME [OPT[,OPT...] [SOURCE]]: mounts the server, or SOURCE, at NAME.
+mount_zkfs () {
+	mkdir -p "$1" &&
+	TEST_MOUNT=$TEST_WORK/$1 timeout 60 \
+		"$builddir/zkfs" ${2:+-o "$2"} "${3:-$server_addr}" "$TEST_WORK/$1"
+}
+
+# umount_zkfs NAME: and waits until all that the mount was made of has ended.
+umount_zkfs () {
+	unmount "$1" &&
+	wait_for 10 "test -z \"\$(mount_pids $1)\""
+}
+
+unmount () {
+	if test "$(id -u)" = 0
+	then
+		umount "$1"
+	else
+		fusermount3 -u "$1"
+	fi
+}
+
+# is_mounted NAME: asks the kernel's table, not the mount, which may be dead.
+is_mounted () {
+	cut -d ' ' -f 5 /proc/self/mountinfo | grep -qxF "$TEST_WORK/$1"
+}
+
+# mount_pids NAME: all processes that mounting NAME has started and that are left.
+mount_pids () {
+	grep -lzsx "TEST_MOUNT=$TEST_WORK/$1" /proc/[0-9]*/environ | cut -d / -f 3
+}
+
+# mount_pid NAME: zkfs itself, the one that has /dev/fuse open.
+mount_pid () {
+	for pid in $(mount_pids "$1")
+	do
+		case $(readlink /proc/"$pid"/fd/*) in
+		*/dev/fuse*) echo "$pid" ;;
+		esac
+	done
+}
+
+# status_of NAME KEY: that value in NAME/.zkfs/status.
+status_of () {
+	sed -n "s/^$2 //p" "$1/.zkfs/status"
+}
+
+# ---------------------------------------------------------------- the other client
+
+# zk COMMAND...: a ZooKeeper client that knows nothing of zkfs; see t/zk.py.
+zk () {
+	timeout 60 "$PYTHON" "$srcdir/t/zk.py" "$server_addr" "$@"
+}
