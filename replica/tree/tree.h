@@ -1,0 +1,221 @@
+#ifndef TREE_TREE_H
+#define TREE_TREE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "replica/tree/acl_cache.h"
+#include "replica/tree/blob.h"
+#include "src/base/bytes.h"
+#include "src/base/list.h"
+#include "src/base/map.h"
+#include "src/zk/acl.h"
+#include "src/zk/code.h"
+#include "src/zk/record.h"
+#include "src/zk/zxid.h"
+
+/*
+ * The replicated state at one zxid: znodes, and sessions with their ephemerals.
+ *
+ * Everything here is a function of the transactions applied: no clock, no
+ * chance, iteration in insertion order. Whoever applies in zxid order
+ * (replica/tree/apply.h) gets the same tree on every replica.
+ *
+ * Paths are full paths; the root is "/" (or "", as Java stores it) in every
+ * argument, and "/" in what comes back. The functions that change something
+ * follow DataTree's rules for the Stat (spec/client-protocol.md 7), the
+ * tolerant ones for a replay over a newer tree included.
+ *
+ * What changed since the last write-out is remembered: tree_take_changes hands
+ * it over, so that a store on disk follows at exact zxids.
+ *
+ * Invariants:
+ *  1. a znode but the root has a parent in the tree, and is on its children's list once
+ *  2. digest is the sum over znode_digest of all znodes outside /zookeeper/
+ *  3. a normal ephemeral is in its session's map of ephemerals, nothing else is
+ *  4. a znode's dirty index names the entry of changes that names the znode
+ * tree_check proves them all.
+ */
+
+/* StatPersisted: what is stored. cversion counts creates of children only. */
+struct znode_stat {
+	zxid_t czxid;
+	zxid_t mzxid;
+	zxid_t pzxid;
+	msec_t ctime; /* wall clock */
+	msec_t mtime;
+	int32_t version;
+	int32_t cversion;
+	int32_t aversion;
+	session_id_t ephemeral_owner; /* see znode_kind */
+};
+
+enum znode_kind { ZNODE_PERSISTENT, ZNODE_EPHEMERAL, ZNODE_CONTAINER, ZNODE_TTL };
+
+/* EphemeralType: what an owner that is no session id means. */
+#define ZNODE_OWNER_CONTAINER INT64_MIN
+#define ZNODE_OWNER_TTL_BITS ((int64_t)0xff00000000000000)
+#define ZNODE_TTL_MS_MAX INT64_C(0xffffffffff)
+enum znode_kind znode_kind_of(session_id_t ephemeral_owner, bool extended_types);
+
+/* Read freely; only tree.c writes. About 150 bytes, path and data besides. */
+struct znode {
+	struct znode *chain;   /* of the hash bucket */
+	struct znode *parent;  /* NULL for the root */
+	struct list sibling;   /* on parent->children */
+	struct list children;  /* in order of insertion */
+	struct blob *data;     /* NULL: null */
+	struct acl_list *acls;
+	struct znode_stat stat;
+	uint32_t child_count;
+	uint32_t hash;
+	uint32_t content_crc; /* over path and data: where the digest's CRC goes on with the Stat */
+	uint32_t digest;
+	uint32_t dirty; /* index into the tree's changes plus one, 0 for clean */
+	uint32_t path_size : 31;
+	uint32_t stored : 1; /* the last write-out, or the load, had it */
+	char path[];	     /* the root's is empty */
+};
+
+struct bytes znode_path(const struct znode *znode); /* "/" for the root */
+struct bytes znode_name(const struct znode *znode); /* the last component */
+struct bytes znode_data(const struct znode *znode);
+void znode_stat(const struct znode *znode, bool extended_types, struct zk_stat *ret_stat);
+
+/* The digest's two halves, for who predicts it (prep): CRC-32 of path and data, then on over the Stat. */
+uint32_t znode_content_crc(struct bytes path, struct bytes data);
+uint32_t znode_digest(uint32_t content_crc, const struct znode_stat *stat);
+/* Everything below /zookeeper/ is left out of the tree digest. */
+bool znode_is_digested(struct bytes path);
+
+/* A session that was created and not closed, or that still owns ephemerals. */
+struct tree_session {
+	struct map_entry entry;
+	session_id_t id;
+	int32_t timeout_ms;
+	bool open;
+	uint32_t dirty; /* as struct znode's */
+	struct map ephemerals; /* struct tree_ephemeral by path */
+	size_t ephemeral_size; /* bytes of their paths, with 4 for each length */
+};
+
+struct tree_ephemeral {
+	struct map_entry entry;
+	struct znode *znode;
+};
+
+struct tree;
+
+/* A tree with the system nodes of an empty database (spec/client-protocol.md 20), zxid 0. */
+struct tree *tree_new(bool extended_types);
+void tree_free(struct tree *tree);
+
+zxid_t tree_zxid(const struct tree *tree); /* of the last transaction applied */
+void tree_set_zxid(struct tree *tree, zxid_t zxid);
+uint64_t tree_digest(const struct tree *tree);
+bool tree_extended_types(const struct tree *tree);
+
+size_t tree_znode_count(const struct tree *tree);
+size_t tree_ephemeral_count(const struct tree *tree);
+uint64_t tree_data_size(const struct tree *tree); /* bytes of all paths and data */
+
+/* NULL if it isn't there. Valid until the next change. */
+const struct znode *tree_find(const struct tree *tree, struct bytes path);
+
+/* The znodes below path, itself not counted; O(them). */
+size_t tree_descendant_count(const struct tree *tree, const struct znode *znode);
+
+/* In order of creation, but the root first; NULL at the end. Parents come before children. */
+const struct znode *tree_walk_next(const struct tree *tree, const struct znode *znode);
+
+/* ---- changes: the effects of one transaction's parts ---- */
+
+struct tree_create {
+	struct bytes path;
+	struct bytes data;
+	struct zk_acls acls;
+	session_id_t ephemeral_owner;
+	int32_t parent_cversion; /* -1: the present one plus one */
+	zxid_t zxid;
+	msec_t time_ms;
+};
+
+/*
+ * ZK_OK, ZK_NONODE (no parent), or ZK_NODEEXISTS, which gives the existing
+ * znode the new ACL. The path must be valid.
+ */
+enum zk_code tree_create(struct tree *tree, const struct tree_create *create);
+
+/* ZK_OK, or ZK_NONODE, with the parent's pzxid raised all the same. */
+enum zk_code tree_delete(struct tree *tree, struct bytes path, zxid_t zxid);
+
+enum zk_code tree_set_data(struct tree *tree, struct bytes path, struct bytes data, int32_t version,
+			   zxid_t zxid, msec_t time_ms);
+enum zk_code tree_set_acls(struct tree *tree, struct bytes path, const struct zk_acls *acls,
+			   int32_t aversion);
+
+/* A create found its znode there already: raise the parent's cversion and pzxid if they are lower. */
+void tree_raise_parent(struct tree *tree, struct bytes path, int32_t cversion, zxid_t zxid);
+
+/* ---- sessions ---- */
+
+void tree_open_session(struct tree *tree, session_id_t id, int32_t timeout_ms);
+/* Its ephemerals, if any are left, stay. */
+void tree_close_session(struct tree *tree, session_id_t id);
+const struct tree_session *tree_find_session(const struct tree *tree, session_id_t id);
+/* In order of creation; NULL at the end. Sessions that are closed but own ephemerals included. */
+const struct tree_session *tree_next_session(const struct tree *tree,
+					     const struct tree_session *session);
+size_t tree_session_count(const struct tree *tree); /* the open ones */
+
+/* ---- write-out and load ---- */
+
+/* A znode as a row of the store. */
+struct tree_row {
+	struct bytes path; /* "/" for the root */
+	struct bytes data;
+	struct zk_acls acls;
+	struct znode_stat stat;
+};
+
+struct tree_change {
+	enum {
+		TREE_ZNODE_PUT,	       /* new or changed: all of row */
+		TREE_ZNODE_DELETED,    /* row.path only */
+		TREE_SESSION_PUT,      /* session_id and timeout_ms */
+		TREE_SESSION_DELETED,  /* session_id only */
+	} type;
+	struct tree_row row;
+	struct blob *data; /* row.data's; the visitor takes a reference if it keeps it */
+	session_id_t session_id;
+	int32_t timeout_ms;
+};
+
+typedef void tree_change_fn(void *data, const struct tree_change *change);
+
+/* How many changes there are to take, and about how many bytes they carry. */
+size_t tree_change_count(const struct tree *tree);
+uint64_t tree_change_size(const struct tree *tree);
+
+/*
+ * Visit what changed since the last call (or the load) in an order in which a
+ * later change of a path overrides an earlier one, and forget it. The state
+ * that they lead to is exactly the tree's at tree_zxid. Spans are valid during
+ * the visit.
+ */
+void tree_take_changes(struct tree *tree, tree_change_fn *visit, void *data);
+
+/*
+ * Put a row of the store into a new tree, parents before children; a row for a
+ * system node replaces it. Nothing of it is a change. 0, or -EBADMSG: a path
+ * that is not valid, whose parent isn't there, or that was loaded before.
+ * tree_load_session: -EBADMSG for an id that was loaded before.
+ */
+int tree_load_row(struct tree *tree, const struct tree_row *row);
+int tree_load_session(struct tree *tree, session_id_t id, int32_t timeout_ms);
+
+/* Recompute every invariant; O(everything). */
+void tree_check(const struct tree *tree);
+
+#endif
