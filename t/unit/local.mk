@@ -8,4 +8,16 @@ TESTS += %D%/test-path
 t_unit_test_path_SOURCES = %D%/test-path.c %D%/cmocka.h
 t_unit_test_path_CFLAGS = $(unit_cflags)
 t_unit_test_path_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-properties
+TESTS += %D%/test-properties
+t_unit_test_properties_SOURCES = %D%/test-properties.c %D%/cmocka.h
+t_unit_test_properties_CFLAGS = $(unit_cflags)
+t_unit_test_properties_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-config
+TESTS += %D%/test-config
+t_unit_test_config_SOURCES = %D%/test-config.c %D%/cmocka.h
+t_unit_test_config_CFLAGS = $(unit_cflags)
+t_unit_test_config_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
 endif
