@@ -22,13 +22,13 @@
  *	                                         |
  *	                                      znode.c     what we know of znodes
  *	                                         |
- *	server --- src/client --- zk_client -----+
+ *	server --- src/client ------------------+
  *	              | watch events
  *	              +--- change.c --- inject.c --- notifier, inval --- kernel
  *
  * Rules that hold everywhere:
  *  1. A FUSE request is answered exactly once, through fs/request.h.
- *  2. No callback of zk_client and no FUSE handler ever blocks or calls the
+ *  2. No callback of the client and no FUSE handler ever blocks or calls the
  *     kernel about our own mount; that is for the inval thread and the notifier.
  *  3. What a server reply or a watch event says is stored (znode.h) before
  *     anybody is told of it: a racing LOOKUP must see the new state.
@@ -39,8 +39,7 @@ struct fs {
 	const struct fs_options *options;
 	struct loop *loop;
 	struct fuse_session *fuse;
-	struct zk_client *client;
-	struct client_driver *driver; /* src/client: runs the client over the loop */
+	struct client *client; /* src/client: the session, run over the loop */
 	struct znode_cache znodes;
 	struct node_table nodes;
 	struct change *change;
@@ -49,9 +48,8 @@ struct fs {
 	struct virtual *virtual; /* state behind .zkfs/ */
 	const char *root_path;  /* the chroot; "/" where there is none */
 	struct list requests;	/* struct request, unanswered, oldest first */
-	bool session_live;	/* a session is established and its connection is up */
-	bool closing;		/* the mount is going: dirty files are being committed */
-	msec_t disconnected_since_ms; /* of loop_now; meaningful while !session_live */
+	bool session_live; /* a session is established and its connection is up */
+	bool closing;	   /* the mount is going: dirty files are being committed */
 };
 
 #endif

@@ -23,9 +23,12 @@ enum { INJECT_COUNT_MAX = 100000, INJECT_PASS_OVER_MS = 100 };
 struct inject *inject_new(struct fs *fs);
 void inject_free(struct inject *inject);
 
-/* What change.c queues. is_dir tells what it was, or is, shown as. */
-void inject_created(struct fs *fs, struct node *dir, struct bytes name, bool is_dir, bool has_data);
-void inject_deleted(struct fs *fs, struct node *dir, struct bytes name, bool is_dir);
+/*
+ * What change.c queues. dir is the live directory, path the znode's. Whether a
+ * created one is a file or a directory is asked of znode.h when its turn comes.
+ */
+void inject_created(struct fs *fs, struct node *dir, struct bytes path);
+void inject_deleted(struct fs *fs, struct node *dir, struct bytes path, bool was_dir);
 void inject_modified(struct fs *fs, struct node *node);
 
 /*

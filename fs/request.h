@@ -6,7 +6,7 @@
 
 #include "fs/fs.h"
 #include "src/base/buf.h"
-#include "src/zk/client.h"
+#include "src/client/client.h"
 
 /*
  * A FUSE request from its arrival until both its answer has been given and the
@@ -53,17 +53,21 @@ void request_hold(struct request *request);
 void request_drop(struct request *request);
 
 /*
- * Send to the server; then runs exactly once, with the final outcome. body is
- * copied. If the client refuses at once (too large, too many), then runs
- * before this returns, with the outcome saying so.
+ * Send to the server (client_submit: zk_request is taken over); then runs
+ * exactly once, with the final outcome: a LATE one answers the caller with
+ * ETIMEDOUT and is not passed on. If the client refuses at once (too large, no
+ * server), the caller is answered with that errno and then runs before this
+ * returns, with ZK_OUTCOME_TIMED_OUT: it has had no effect.
  */
-typedef void (*request_then_fn)(struct request *request, const struct zk_client_reply *reply,
-				void *data);
-void request_submit(struct request *request, const struct zk_client_request *zk_request,
-		    request_then_fn then, void *data);
+typedef void (*request_then_fn)(struct request *request, const struct zk_reply *reply, void *data);
+void request_submit(struct request *request, struct zk_request *zk_request, request_then_fn then,
+		    void *data);
 
-/* The errno of a reply: 0, or what DESIGN.md's table and the outcome say. */
-int request_errno(const struct zk_client_reply *reply);
+/*
+ * The positive errno of a final reply, 0 for success: the code's where there is
+ * one, ETIMEDOUT (TIMED_OUT), EIO (UNKNOWN, EXPIRED, CLOSED).
+ */
+int request_errno(const struct zk_reply *reply);
 
 void request_reply_error(struct request *request, int error); /* 0: success without a body */
 void request_reply_entry(struct request *request, struct node *node);
@@ -75,13 +79,6 @@ void request_reply_data(struct request *request, const void *data, size_t size);
 void request_reply_xattr_size(struct request *request, size_t size);
 void request_reply_statfs(struct request *request, const struct statvfs *statfs);
 void request_reply_offset(struct request *request, off_t offset);
-
-/*
- * End the waits of all callers whose time is up: soft mounts answer ETIMEDOUT
- * once no server could be reached for options->timeout. Called by the mount's
- * timer; all callers end at about the same moment.
- */
-void request_expire_all(struct fs *fs, msec_t now_ms);
 
 /* The mount or the session is gone: answer every waiting caller with error. */
 void request_fail_all(struct fs *fs, int error);
