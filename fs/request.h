@@ -71,8 +71,9 @@ int request_errno(const struct zk_reply *reply);
 
 void request_reply_error(struct request *request, int error); /* 0: success without a body */
 void request_reply_entry(struct request *request, struct node *node);
-void request_reply_create(struct request *request, struct node *node, struct fuse_file_info *fi);
-void request_reply_open(struct request *request, struct fuse_file_info *fi);
+/* These two: false if the kernel didn't take the handle (its caller is gone); release it then. */
+bool request_reply_create(struct request *request, struct node *node, struct fuse_file_info *fi);
+bool request_reply_open(struct request *request, struct fuse_file_info *fi);
 void request_reply_attr(struct request *request, struct node *node);
 void request_reply_write(struct request *request, size_t size);
 void request_reply_data(struct request *request, const void *data, size_t size);
