@@ -155,12 +155,4 @@ bool txn_multi_next(const struct txn_multi *multi, size_t *at, struct txn_record
  */
 void txn_multi_append(struct buf *buf, const struct txn_record *record);
 
-/*
- * One line for people, without its end: zxid, time, session, cxid, type, what
- * it does, digest. Values are shown up to TXN_DATA_SHOWN_MAX bytes, what isn't
- * printable escaped. A line that passes the buf's maximum is cut there.
- */
-enum { TXN_DATA_SHOWN_MAX = 64 };
-void txn_format(struct buf *buf, const struct txn *txn);
-
 #endif

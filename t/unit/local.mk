@@ -20,4 +20,12 @@ TESTS += %D%/test-config
 t_unit_test_config_SOURCES = %D%/test-config.c %D%/cmocka.h
 t_unit_test_config_CFLAGS = $(unit_cflags)
 t_unit_test_config_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-txn
+TESTS += %D%/test-txn
+t_unit_test_txn_SOURCES = %D%/test-txn.c %D%/vectors.c %D%/vectors.h %D%/cmocka.h
+t_unit_test_txn_CFLAGS = $(unit_cflags)
+t_unit_test_txn_LDADD = replica/tree/libtree.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 endif
+
+EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-log.txt %D%/vectors-quorum.txt
