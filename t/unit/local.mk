@@ -26,6 +26,11 @@ TESTS += %D%/test-txn
 t_unit_test_txn_SOURCES = %D%/test-txn.c %D%/vectors.c %D%/vectors.h %D%/cmocka.h
 t_unit_test_txn_CFLAGS = $(unit_cflags)
 t_unit_test_txn_LDADD = replica/tree/libtree.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+check_PROGRAMS += %D%/test-fs-name
+TESTS += %D%/test-fs-name
+t_unit_test_fs_name_SOURCES = %D%/test-fs-name.c %D%/cmocka.h
+t_unit_test_fs_name_CFLAGS = $(unit_cflags)
+t_unit_test_fs_name_LDADD = fs/libfs.a src/base/libbase.a $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 endif
 
 EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-log.txt %D%/vectors-quorum.txt
