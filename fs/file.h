@@ -76,5 +76,7 @@ void file_session_lost(struct fs *fs);
 
 /* The mount is going: commit all that is dirty or unborn; then runs when all is known. */
 void file_commit_all(struct fs *fs, file_then_fn then, void *data);
+/* The client is gone, nothing can be committed any more: free all handles. */
+void file_release_all(struct fs *fs);
 
 #endif

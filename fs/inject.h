@@ -5,6 +5,7 @@
 #include <sys/types.h>
 
 #include "fs/fs.h"
+#include "fs/notifier.h"
 #include "fs/request.h"
 
 /*
@@ -22,6 +23,11 @@ enum { INJECT_COUNT_MAX = 100000, INJECT_PASS_OVER_MS = 100 };
 
 struct inject *inject_new(struct fs *fs);
 void inject_free(struct inject *inject);
+
+/* The mount is at dir: begin to work. Without a notifier process everything here is off. */
+void inject_attach(struct fs *fs, struct notifier *notifier, const char *dir);
+/* NULL while it works; else why inotify is off, for .zkfs/status. */
+const char *inject_off_reason(const struct fs *fs);
 
 /*
  * What change.c queues. dir is the live directory, path the znode's. Whether a

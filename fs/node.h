@@ -75,8 +75,10 @@ struct node_table {
 	uint64_t nodeid_next;
 };
 
-void node_table_init(struct node_table *table);
-void node_table_release(struct node_table *table);
+/* Makes the root: nodeid 1, a directory for fs->root_path. */
+void node_table_init(struct fs *fs);
+/* At the end of the mount: all nodes, whoever still refers to them. */
+void node_table_release(struct fs *fs);
 
 /* NULL for a nodeid that is not ours: a bug of the kernel's or of ours; answer ESTALE. */
 struct node *node_find(const struct fs *fs, uint64_t nodeid);
