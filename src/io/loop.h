@@ -46,8 +46,8 @@ int loop_init(struct loop *loop);
 
 /*
  * All handles that live on the loop must have been closed by their owners;
- * their close callbacks run here. 0, or -EBUSY (and nothing is released) if
- * somebody forgot one.
+ * their close callbacks run here, and names still being resolved are waited
+ * for. 0, or -EBUSY if somebody forgot one: then its memory stays.
  */
 int loop_release(struct loop *loop);
 

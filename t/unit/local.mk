@@ -31,6 +31,18 @@ TESTS += %D%/test-fs-name
 t_unit_test_fs_name_SOURCES = %D%/test-fs-name.c %D%/cmocka.h
 t_unit_test_fs_name_CFLAGS = $(unit_cflags)
 t_unit_test_fs_name_LDADD = fs/libfs.a src/base/libbase.a $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-io
+TESTS += %D%/test-io
+t_unit_test_io_SOURCES = %D%/test-io.c %D%/cmocka.h
+t_unit_test_io_CFLAGS = $(unit_cflags)
+t_unit_test_io_LDADD = src/io/libio.a src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-worker
+TESTS += %D%/test-worker
+t_unit_test_worker_SOURCES = %D%/test-worker.c %D%/cmocka.h
+t_unit_test_worker_CFLAGS = $(unit_cflags)
+t_unit_test_worker_LDADD = src/io/libio.a src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
 endif
 
 EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-log.txt %D%/vectors-quorum.txt
