@@ -126,6 +126,8 @@ static bool parse_acl(const char *text, const char *end, struct zk_acl *ret_acl)
 
 	if (!first || first == text || first == last || !parse_perms(last + 1, end, &perms))
 		return false;
+	if (memchr(text, ',', (size_t)(first - text)))
+		return false;
 	*ret_acl = (struct zk_acl){
 		.perms = perms,
 		.scheme = bytes_of(text, (size_t)(first - text)),

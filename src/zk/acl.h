@@ -48,9 +48,10 @@ struct zk_acls zk_acls_read_only(void);
 
 /*
  * zkCli's text form: "scheme:id:perms[,scheme:id:perms...]"; the id may hold
- * colons (digest), the perms are letters of "cdrwa" after the last one.
- * zk_acls_parse appends the encoded elements to buf, which the caller
- * initialised, and points ret_acls into it. 0, or -EINVAL with nothing set.
+ * colons (digest) and commas (x509), the perms are letters of "cdrwa" after the
+ * last colon. zk_acls_parse appends the encoded elements to buf, which the
+ * caller initialised, and points ret_acls into it. 0, or -EINVAL with nothing
+ * set and nothing appended: for what isn't such a text, or doesn't fit into buf.
  */
 int zk_acls_parse(const char *text, struct buf *buf, struct zk_acls *ret_acls);
 void zk_acls_format(struct buf *buf, const struct zk_acls *acls);

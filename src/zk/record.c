@@ -347,6 +347,18 @@ void zk_get_children2_response_write(struct buf *buf,
 	zk_stat_write(buf, &record->stat);
 }
 
+void zk_client_info_read(struct jute_reader *reader, struct zk_client_info *ret_record)
+{
+	ret_record->scheme = jute_read_ustring(reader);
+	ret_record->user = jute_read_ustring(reader);
+}
+
+void zk_client_info_write(struct buf *buf, const struct zk_client_info *record)
+{
+	jute_write_ustring(buf, record->scheme);
+	jute_write_ustring(buf, record->user);
+}
+
 void zk_watcher_event_read(struct jute_reader *reader, struct zk_watcher_event *ret_record)
 {
 	ret_record->type = jute_read_int(reader);

@@ -237,6 +237,15 @@ void zk_get_children2_response_read(struct jute_reader *reader,
 void zk_get_children2_response_write(struct buf *buf,
 				     const struct zk_get_children2_response *record);
 
+/* whoAmI's response is a vector of these: jute_read_count with their least size, then each. */
+struct zk_client_info {
+	struct bytes scheme;
+	struct bytes user;
+};
+enum { ZK_CLIENT_INFO_SIZE_MIN = 8 };
+void zk_client_info_read(struct jute_reader *reader, struct zk_client_info *ret_record);
+void zk_client_info_write(struct buf *buf, const struct zk_client_info *record);
+
 /* {xid -1} + this is a notification. */
 struct zk_watcher_event {
 	int32_t type;  /* enum zk_event_type */

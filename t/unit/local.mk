@@ -3,11 +3,42 @@
 if HAVE_CMOCKA
 unit_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 
+check_PROGRAMS += %D%/test-base
+TESTS += %D%/test-base
+t_unit_test_base_SOURCES = %D%/test-base.c %D%/cmocka.h
+t_unit_test_base_CFLAGS = $(unit_cflags)
+t_unit_test_base_LDADD = src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-jute
+TESTS += %D%/test-jute
+t_unit_test_jute_SOURCES = %D%/test-jute.c %D%/cmocka.h
+t_unit_test_jute_CFLAGS = $(unit_cflags)
+t_unit_test_jute_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-code
+TESTS += %D%/test-code
+t_unit_test_code_SOURCES = %D%/test-code.c %D%/cmocka.h
+t_unit_test_code_CFLAGS = $(unit_cflags)
+t_unit_test_code_LDADD = src/zk/libzk.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-acl
+TESTS += %D%/test-acl
+t_unit_test_acl_SOURCES = %D%/test-acl.c %D%/cmocka.h
+t_unit_test_acl_CFLAGS = $(unit_cflags)
+t_unit_test_acl_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-path
 TESTS += %D%/test-path
 t_unit_test_path_SOURCES = %D%/test-path.c %D%/cmocka.h
 t_unit_test_path_CFLAGS = $(unit_cflags)
 t_unit_test_path_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-records
+TESTS += %D%/test-records
+t_unit_test_records_SOURCES = %D%/test-records.c %D%/roundtrip.c %D%/roundtrip.h \
+	%D%/vectors.c %D%/vectors.h %D%/cmocka.h
+t_unit_test_records_CFLAGS = $(unit_cflags)
+t_unit_test_records_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-properties
 TESTS += %D%/test-properties
