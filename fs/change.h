@@ -43,9 +43,9 @@ void change_compare_all(struct fs *fs);
 /* The connection is lost: nothing cached may be used any more. */
 void change_disconnected(struct fs *fs);
 
-/* .zkfs/events wants to see every event; NULL to stop. */
+/* .zkfs/events wants to see every event below the root, own changes too; as long as fs lives. */
 typedef void (*change_observer_fn)(void *data, enum zk_event_type type, struct bytes path,
 				   zxid_t zxid);
-void change_observe(struct fs *fs, change_observer_fn observer, void *data);
+void change_observe(struct fs *fs, change_observer_fn observe, void *data);
 
 #endif

@@ -1,0 +1,466 @@
+#include "fs/change.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/file.h"
+#include "fs/fs.h"
+#include "fs/inject.h"
+#include "fs/inval.h"
+#include "fs/name.h"
+#include "src/base/assert.h"
+#include "src/base/mem.h"
+#include "src/client/client.h"
+#include "src/zk/code.h"
+#include "src/zk/path.h"
+
+/*
+ * A path with own writes in flight: the events about it that came meanwhile
+ * wait here, in order, until it is known which of them are our own.
+ */
+struct own {
+	struct map_entry by_path;
+	char *path;
+	unsigned in_flight;
+	struct list held;
+};
+
+struct held_event {
+	struct list link;
+	enum zk_event_type type;
+};
+
+struct observer {
+	struct list link;
+	change_observer_fn observe;
+	void *data;
+};
+
+struct change {
+	struct fs *fs;
+	struct map own;
+	struct list observers;
+	zxid_t seen_zxid; /* everything up to here was told while the connection was up */
+};
+
+/* ---- what an event means for the kernel ---- */
+
+static struct node *live_node(struct fs *fs, struct bytes path)
+{
+	struct node *node = node_of_path(fs, path);
+
+	return node && node_is_live(node) ? node : NULL;
+}
+
+static struct node *live_dir(struct fs *fs, struct bytes path)
+{
+	struct node *node = live_node(fs, path);
+
+	return node && node_is_dir(node) ? node : NULL;
+}
+
+static bool is_root(const struct fs *fs, struct bytes path)
+{
+	return bytes_equal_text(path, fs->root_path);
+}
+
+/*
+ * Its type has changed: for the kernel that is another inode under the same
+ * name, and for those who watch, a DELETE and a CREATE.
+ */
+static void retype(struct fs *fs, struct node *node)
+{
+	struct bytes path = bytes_of_text(node->path);
+	struct node *dir = is_root(fs, path) ? NULL : live_dir(fs, zk_path_parent(path));
+
+	if (!dir)
+		return;
+	node_hold(node);
+	inject_deleted(fs, dir, path, node_is_dir(node));
+	node_detach(fs, node);
+	inject_created(fs, dir, path);
+	node_drop(fs, node);
+}
+
+static void take_created(struct fs *fs, struct bytes path)
+{
+	struct node *parent;
+
+	if (is_root(fs, path) || name_is_contender(zk_path_name(path)))
+		return;
+	parent = live_node(fs, zk_path_parent(path));
+	if (!parent)
+		return;
+	inval_inode(fs, parent->nodeid);
+	if (node_is_dir(parent))
+		inject_created(fs, parent, path);
+	else
+		retype(fs, parent);
+}
+
+/* D/.data and the mode directories go with D. */
+static void detach_with_parts(struct fs *fs, struct node *node)
+{
+	struct node *data = node_of_key(fs, NODE_DATA, bytes_of_text(node->path), NULL);
+
+	if (data) {
+		file_gone(fs, data);
+		node_detach(fs, data);
+	}
+	file_gone(fs, node);
+	node_detach(fs, node);
+}
+
+static void take_deleted(struct fs *fs, struct bytes path)
+{
+	struct node *node = node_of_path(fs, path);
+	struct node *parent = is_root(fs, path) ? NULL : live_dir(fs, zk_path_parent(path));
+
+	if (name_is_contender(zk_path_name(path)))
+		return;
+	if (node)
+		node_hold(node);
+	if (parent) {
+		inval_inode(fs, parent->nodeid);
+		inject_deleted(fs, parent, path, node && node_is_dir(node));
+	}
+	if (node) {
+		inval_inode(fs, node->nodeid);
+		detach_with_parts(fs, node);
+		node_drop(fs, node);
+	}
+}
+
+/* The value of a file whose type may have changed with it: null shows as a directory. */
+struct changed_file {
+	struct fs *fs;
+	struct node *node; /* held */
+};
+
+static void on_file_value(void *data, int32_t code, int error, struct znode *znode)
+{
+	struct changed_file *changed = data;
+	struct node *node = changed->node;
+
+	if (code == ZK_OK && node->attached && node_is_live(node)) {
+		if (znode_is_shown_as_dir(znode))
+			retype(changed->fs, node);
+		else
+			inject_modified(changed->fs, node);
+	}
+	node_drop(changed->fs, node);
+	free(changed);
+}
+
+static void take_data_changed(struct fs *fs, struct bytes path)
+{
+	struct node *node = live_node(fs, path);
+	struct changed_file *changed;
+
+	if (!node)
+		return;
+	inval_inode(fs, node->nodeid);
+	if (node_is_dir(node)) {
+		struct node *data = node_of_key(fs, NODE_DATA, path, NULL);
+
+		if (data) {
+			inval_inode(fs, data->nodeid);
+			inject_modified(fs, data);
+		}
+		return;
+	}
+	changed = mem_zalloc(sizeof(*changed));
+	changed->fs = fs;
+	changed->node = node;
+	node_hold(node);
+	znode_get(fs, path, ZNODE_STAT | ZNODE_DATA, on_file_value, changed);
+}
+
+static void take(struct fs *fs, enum zk_event_type type, struct bytes path)
+{
+	switch (type) {
+	case ZK_EVENT_NODE_CREATED:
+		take_created(fs, path);
+		break;
+	case ZK_EVENT_NODE_DELETED:
+		take_deleted(fs, path);
+		break;
+	case ZK_EVENT_NODE_DATA_CHANGED:
+		take_data_changed(fs, path);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- what it means for the cache ---- */
+
+static void forget(struct fs *fs, enum zk_event_type type, struct bytes path)
+{
+	switch (type) {
+	case ZK_EVENT_NODE_CREATED:
+	case ZK_EVENT_NODE_DELETED:
+		znode_forget(fs, path, ZNODE_STAT | ZNODE_DATA | ZNODE_CHILDREN);
+		if (!bytes_equal_text(path, "/"))
+			znode_forget(fs, zk_path_parent(path), ZNODE_STAT | ZNODE_CHILDREN);
+		break;
+	case ZK_EVENT_NODE_DATA_CHANGED:
+		znode_forget(fs, path, ZNODE_STAT | ZNODE_DATA);
+		break;
+	case ZK_EVENT_NODE_CHILDREN_CHANGED:
+		znode_forget(fs, path, ZNODE_STAT | ZNODE_CHILDREN);
+		break;
+	default:
+		break;
+	}
+}
+
+/* ---- own writes ---- */
+
+static struct own *own_find(const struct change *change, struct bytes path)
+{
+	struct map_entry *entry = map_find(&change->own, path);
+
+	return entry ? map_item(entry, struct own, by_path) : NULL;
+}
+
+void change_own_begin(struct fs *fs, enum zk_event_type kind, struct bytes path)
+{
+	struct own *own = own_find(fs->change, path);
+
+	if (!own) {
+		own = mem_zalloc(sizeof(*own));
+		own->path = bytes_dup(path);
+		list_init(&own->held);
+		map_insert(&fs->change->own, &own->by_path, bytes_of_text(own->path));
+	}
+	own->in_flight++;
+}
+
+/* Its event was sent right before the reply: it is the last one of its kind. */
+static void drop_own_event(struct own *own, enum zk_event_type kind)
+{
+	for (struct list *at = own->held.prev; at != &own->held; at = at->prev) {
+		struct held_event *held = list_item(at, struct held_event, link);
+
+		if (held->type != kind)
+			continue;
+		list_remove(&held->link);
+		free(held);
+		return;
+	}
+}
+
+void change_own_end(struct fs *fs, enum zk_event_type kind, struct bytes path, bool succeeded)
+{
+	struct own *own = own_find(fs->change, path);
+
+	ASSERT(own && own->in_flight > 0);
+	if (succeeded)
+		drop_own_event(own, kind);
+	if (--own->in_flight > 0)
+		return;
+	map_remove(&fs->change->own, &own->by_path);
+	list_for_each_safe(&own->held, at) {
+		struct held_event *held = list_item(at, struct held_event, link);
+
+		list_remove(at);
+		take(fs, held->type, bytes_of_text(own->path));
+		free(held);
+	}
+	free(own->path);
+	free(own);
+}
+
+static void hold_event(struct own *own, enum zk_event_type type)
+{
+	struct held_event *held = mem_zalloc(sizeof(*held));
+
+	held->type = type;
+	list_append(&own->held, &held->link);
+}
+
+void change_event(struct fs *fs, enum zk_event_type type, struct bytes path, zxid_t zxid)
+{
+	struct own *own;
+
+	if (bytes_is_null(path) || !zk_path_is_within(path, bytes_of_text(fs->root_path)))
+		return;
+	forget(fs, type, path);
+	list_for_each_safe(&fs->change->observers, at) {
+		struct observer *observer = list_item(at, struct observer, link);
+
+		observer->observe(observer->data, type, path, zxid);
+	}
+	own = own_find(fs->change, path);
+	if (own)
+		hold_event(own, type);
+	else
+		take(fs, type, path);
+}
+
+/* ---- the connection was away ---- */
+
+void change_disconnected(struct fs *fs)
+{
+	fs->change->seen_zxid = zk_client_last_zxid(client_session(fs->client));
+	/* Takes no lock, and so reaches all at once; names end by their lifetimes. */
+	for (struct map_entry *at = map_first(&fs->nodes.by_id); at;
+	     at = map_next(&fs->nodes.by_id, at)) {
+		struct node *node = map_item(at, struct node, by_id);
+
+		if (node_is_live(node))
+			inval_inode(fs, node->nodeid);
+	}
+}
+
+struct comparison {
+	struct list link;
+	struct fs *fs;
+	char *path;
+	zxid_t czxid;	  /* of the node that the kernel holds; 0: it holds none of this name */
+	zxid_t seen_zxid;
+	bool is_dir;
+};
+
+static void comparison_free(struct comparison *comparison)
+{
+	free(comparison->path);
+	free(comparison);
+}
+
+static struct comparison *comparison_new(struct fs *fs, const char *path, zxid_t czxid, bool is_dir)
+{
+	struct comparison *comparison = mem_zalloc(sizeof(*comparison));
+
+	list_init(&comparison->link);
+	comparison->fs = fs;
+	comparison->path = mem_strdup(path);
+	comparison->czxid = czxid;
+	comparison->is_dir = is_dir;
+	comparison->seen_zxid = fs->change->seen_zxid;
+	return comparison;
+}
+
+/* A name in a live directory that the kernel holds no inode of: new since then? */
+static void on_child_stat(void *data, int32_t code, int error, struct znode *znode)
+{
+	struct comparison *comparison = data;
+
+	if (code == ZK_OK && znode->stat.czxid > comparison->seen_zxid)
+		take(comparison->fs, ZK_EVENT_NODE_CREATED, bytes_of_text(comparison->path));
+	comparison_free(comparison);
+}
+
+static void on_children(void *data, int32_t code, int error, struct znode *znode)
+{
+	struct comparison *comparison = data;
+	struct fs *fs = comparison->fs;
+	struct bytes name;
+
+	if (code == ZK_OK && znode->stat.pzxid > comparison->seen_zxid) {
+		for (size_t at = 0; jute_strings_next(&znode->children, &at, &name);) {
+			char *path = zk_path_join(bytes_of_text(comparison->path), name);
+
+			if (!node_of_path(fs, bytes_of_text(path)))
+				znode_get(fs, bytes_of_text(path), ZNODE_STAT, on_child_stat,
+					  comparison_new(fs, path, 0, false));
+			free(path);
+		}
+	}
+	comparison_free(comparison);
+}
+
+static void on_compared(void *data, int32_t code, int error, struct znode *znode)
+{
+	struct comparison *comparison = data;
+	struct fs *fs = comparison->fs;
+	struct bytes path = bytes_of_text(comparison->path);
+	bool made_anew = code == ZK_OK && znode->stat.czxid != comparison->czxid;
+
+	if (code == ZK_NONODE || made_anew)
+		take(fs, ZK_EVENT_NODE_DELETED, path);
+	if (made_anew)
+		take(fs, ZK_EVENT_NODE_CREATED, path);
+	else if (code == ZK_OK && znode->stat.mzxid > comparison->seen_zxid)
+		take(fs, ZK_EVENT_NODE_DATA_CHANGED, path);
+	else if (code == ZK_OK && !comparison->is_dir && znode_is_shown_as_dir(znode))
+		take(fs, ZK_EVENT_NODE_DATA_CHANGED, path);
+	if (code == ZK_OK && comparison->is_dir && !made_anew)
+		znode_get(fs, path, ZNODE_STAT | ZNODE_CHILDREN, on_children,
+			  comparison_new(fs, comparison->path, comparison->czxid, true));
+	comparison_free(comparison);
+}
+
+static bool is_compared(const struct node *node)
+{
+	return node->attached && node_is_live(node) &&
+	       (node->kind == NODE_FILE || node->kind == NODE_DIR);
+}
+
+void change_compare_all(struct fs *fs)
+{
+	struct list collected;
+
+	/* Answers may come at once and change the table: what to compare is collected first. */
+	list_init(&collected);
+	for (struct map_entry *at = map_first(&fs->nodes.by_id); at;
+	     at = map_next(&fs->nodes.by_id, at)) {
+		struct node *node = map_item(at, struct node, by_id);
+		struct comparison *comparison;
+
+		if (!is_compared(node) || file_is_unborn(node))
+			continue;
+		comparison = comparison_new(fs, node->path, node->czxid, node_is_dir(node));
+		list_append(&collected, &comparison->link);
+	}
+	list_for_each_safe(&collected, at) {
+		struct comparison *comparison = list_item(at, struct comparison, link);
+
+		list_remove(at);
+		znode_get(fs, bytes_of_text(comparison->path), ZNODE_STAT | ZNODE_DATA, on_compared,
+			  comparison);
+	}
+}
+
+/* ---- observers and life ---- */
+
+void change_observe(struct fs *fs, change_observer_fn observe, void *data)
+{
+	struct observer *observer = mem_zalloc(sizeof(*observer));
+
+	observer->observe = observe;
+	observer->data = data;
+	list_append(&fs->change->observers, &observer->link);
+}
+
+struct change *change_new(struct fs *fs)
+{
+	struct change *change = mem_zalloc(sizeof(*change));
+
+	change->fs = fs;
+	map_init(&change->own);
+	list_init(&change->observers);
+	return change;
+}
+
+void change_free(struct change *change)
+{
+	struct map_entry *entry;
+
+	if (!change)
+		return;
+	while ((entry = map_first(&change->own))) {
+		struct own *own = map_item(entry, struct own, by_path);
+
+		map_remove(&change->own, &own->by_path);
+		list_for_each_safe(&own->held, at)
+			free(list_item(at, struct held_event, link));
+		free(own->path);
+		free(own);
+	}
+	list_for_each_safe(&change->observers, at)
+		free(list_item(at, struct observer, link));
+	map_release(&change->own);
+	free(change);
+}
