@@ -14,7 +14,8 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 
 # Shell tests, numbered by area: 00 the project itself, 3x the mount.
 SH_TESTS = \
-	%D%/t0000-harness.sh
+	%D%/t0000-harness.sh \
+	%D%/t0001-layers.sh
 
 # Written before what they test; each moves up once it passes.
 TESTS_PENDING =

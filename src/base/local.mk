@@ -9,5 +9,6 @@ src_base_libbase_a_SOURCES = \
 	%D%/log.c %D%/log.h \
 	%D%/map.c %D%/map.h \
 	%D%/mem.c %D%/mem.h \
+	%D%/msec.h \
 	%D%/prng.c %D%/prng.h \
 	%D%/siphash.c %D%/siphash.h

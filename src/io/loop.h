@@ -6,7 +6,7 @@
 #include <uv.h>
 
 #include "src/base/list.h"
-#include "src/zk/zxid.h"
+#include "src/base/msec.h"
 
 /*
  * The one event loop of a program: libuv's, with two rules added.

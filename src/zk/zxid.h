@@ -3,6 +3,8 @@
 
 #include <stdint.h>
 
+#include "src/base/msec.h"
+
 /*
  * A zxid is the number of a transaction: the epoch of the leader that proposed
  * it in the upper 32 bits, a counter within that epoch in the lower. Zxids are
@@ -10,9 +12,6 @@
  * one before it plus one; an epoch begins with counter 1.
  */
 typedef int64_t zxid_t;
-
-/* Milliseconds: a wall clock where a record says so, else a monotonic one. */
-typedef int64_t msec_t;
 
 typedef int64_t session_id_t;
 
