@@ -1,0 +1,2 @@
+# Run from the source tree; scripts/test and scripts/quickstart are not installed.
+EXTRA_DIST += %D%/common.sh %D%/test %D%/quickstart .ci/run

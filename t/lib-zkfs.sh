@@ -100,6 +100,23 @@ mount_zkfs () {
 		"$builddir/zkfs" ${2:+-o "$2"} "${3:-$server_addr}" "$TEST_WORK/$1"
 }
 
+# refused STATUS WORD COMMAND...: it exits with STATUS (any: but 0), and says why in one line that
+# has WORD.
+refused () {
+	refused_status=$1
+	refused_word=$2
+	shift 2
+	refused_actual=0
+	timeout 60 "$@" 2>"$TEST_STATE/stderr" || refused_actual=$?
+	cat "$TEST_STATE/stderr" >&2
+	case $refused_status in
+	any) test "$refused_actual" != 0 && test "$refused_actual" -le 125 ;;
+	*) test_equal "$refused_status" "$refused_actual" ;;
+	esac &&
+	test_equal 1 "$(wc -l <"$TEST_STATE/stderr")" &&
+	test_grep "$refused_word" "$TEST_STATE/stderr"
+}
+
 # umount_zkfs NAME: and waits until all that the mount was made of has ended.
 umount_zkfs () {
 	unmount "$1" &&
@@ -145,4 +162,33 @@ status_of () {
 # zk COMMAND...: a ZooKeeper client that knows nothing of zkfs; see t/zk.py.
 zk () {
 	timeout 60 "$PYTHON" "$srcdir/t/zk.py" "$server_addr" "$@"
+}
+
+# start_proxy NAME: a way to the server that can be cut (stop_proxy) or silenced (kill -s STOP);
+# its address is in NAME/addr, its pid in NAME/pid. Started again, it has the same address.
+start_proxy () {
+	mkdir -p "$1" &&
+	{ test -e "$1/port" || { free_port && echo "$ret_port" >"$1/port"; }; } &&
+	proxy_port=$(cat "$1/port") &&
+	echo "127.0.0.1:$proxy_port" >"$1/addr" &&
+	launch "$1" "$PYTHON" "$srcdir/t/proxy.py" "$proxy_port" "$server_port" &&
+	wait_for 10 "four_letter $proxy_port srvr | grep Mode:"
+}
+
+stop_proxy () {
+	stop_server "$1" KILL
+}
+
+# watch FILE [INOTIFYWAIT-ARGUMENT...]: inotifywait -m; FILE gets a line an event, EVENTS PATH.
+# Returns once it watches; watcher is its pid.
+watch () {
+	watch_out=$1
+	shift
+	inotifywait -m --format '%e %w%f' "$@" >"$watch_out" 2>"$watch_out.err" &
+	watcher=$!
+	wait_for 10 "grep established $watch_out.err"
+}
+
+unwatch () {
+	kill "$watcher"
 }

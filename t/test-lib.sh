@@ -194,11 +194,16 @@ test_run_body () {
 test_eval () {
 	{
 		set -x
-		eval "$1"
+		test_eval_alone "$1"
 		eval_status=$?
 		{ set +x; } 2>/dev/null
 	} >&5 2>&1 </dev/null
 	return "$eval_status"
+}
+
+# A body may return, and returns from here.
+test_eval_alone () {
+	eval "$1"
 }
 
 # test_missing PREREQ,PREREQ...: true, with missing_reason set, if one is missing.
