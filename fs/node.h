@@ -7,9 +7,11 @@
 #include "src/base/bytes.h"
 #include "src/base/list.h"
 #include "src/base/map.h"
+#include "src/zk/record.h"
 #include "src/zk/zxid.h"
 
 struct fs;
+struct znode;
 struct file;
 struct fuse_entry_param;
 struct stat;
@@ -61,7 +63,10 @@ struct node {
 	uint64_t ino;
 	zxid_t czxid; /* of the znode that it stands for; 0 while a new file is not made yet */
 	bool attached;
-	struct file *file;    /* NODE_FILE and NODE_DATA with handles or sticky state; else NULL */
+	struct znode *znode; /* what is known of path (fs/znode.h), kept while attached */
+	struct zk_stat stat; /* as last shown, for handles of what has no znode any more */
+	struct file *file;    /* NODE_FILE and NODE_DATA with handles or sticky state; it holds the
+				 node; else NULL */
 	unsigned locked_dir;  /* unanswered requests whose caller holds this directory's lock */
 	unsigned locked_inode;
 	struct list unborn; /* NODE_DIR: files created here that are not on the server yet (fs/file.h) */
@@ -92,7 +97,9 @@ struct node *node_of_key(const struct fs *fs, enum node_kind kind, struct bytes 
 /*
  * The attached node of that kind for path, made if need be. An attached node
  * that contradicts (other type, other czxid) is detached first. czxid is 0 for
- * kinds that have no znode of their own.
+ * kinds that have no znode of their own, and for a file that is not made yet.
+ * A new node has no references: who doesn't hold it names it in a reply before
+ * anything else can happen (request_reply_entry frees it if nobody takes it).
  */
 struct node *node_get(struct fs *fs, enum node_kind kind, struct bytes path,
 		      const struct create_mode *mode, zxid_t czxid);
@@ -108,6 +115,10 @@ void node_detach(struct fs *fs, struct node *node);
 void node_move(struct fs *fs, struct node *node, struct bytes path, zxid_t czxid);
 
 bool node_is_dir(const struct node *node);
+bool node_is_root(const struct node *node);
+
+/* The st_ino of what has no node yet: a directory's stream and stat must agree. */
+uint64_t node_ino(enum node_kind kind, struct bytes path, zxid_t czxid);
 
 /* Has the kernel a reference: could an inotify watch or a cached name be on it? */
 bool node_is_live(const struct node *node);
@@ -116,7 +127,7 @@ bool node_is_live(const struct node *node);
  * Attributes and lifetimes from what znode.h and file.h know of it now; the
  * timeouts are 0 where that isn't known to be true (see fs_cache_timeout).
  */
-void node_stat(struct fs *fs, const struct node *node, struct stat *ret_stat);
+void node_stat(struct fs *fs, struct node *node, struct stat *ret_stat);
 void node_entry(struct fs *fs, struct node *node, struct fuse_entry_param *ret_entry);
 
 /*

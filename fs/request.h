@@ -27,8 +27,6 @@
  */
 struct request;
 
-enum { REQUEST_LOCKS_MAX = 4 };
-
 struct request {
 	struct list link; /* in fs->requests while unanswered */
 	struct fs *fs;
@@ -38,6 +36,7 @@ struct request {
 	bool renames_between_dirs;
 	bool answered;
 	unsigned in_flight;
+	struct interrupt *interrupt; /* a signal came: the wait ends soon */
 	msec_t begun_ms;
 	/* Called once when the caller stops waiting (EINTR, ETIMEDOUT), before the answer; may be NULL. */
 	void (*on_withdraw)(struct request *request, int error);

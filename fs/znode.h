@@ -30,6 +30,12 @@ struct fs;
  */
 enum { ZNODE_CACHE_SIZE_MAX = 64 << 20, ZNODE_COUNT_MAX = 200000 };
 
+/*
+ * Longer lists of children aren't fetched only to see whether all of them wait
+ * for a lock: that many contenders make a directory.
+ */
+enum { ZNODE_CONTENDERS_MAX = 10000 };
+
 /* A value is immutable and shared: the cache and open handles hold references. */
 struct value {
 	unsigned reference_count;
@@ -51,20 +57,27 @@ enum {
 	ZNODE_CHILDREN = 4, /* the names of its children too */
 };
 
+/*
+ * What isn't known any more stays until memory is needed: a Stat that a later
+ * reply brings tells by its zxids whether the old value and list still hold.
+ */
 struct znode {
 	struct map_entry by_path;
 	struct list lru;
 	char *path; /* owned */
 	unsigned known; /* ZNODE_* that are true now */
+	unsigned asked; /* questions in flight */
 	bool exists;	/* meaningful while ZNODE_STAT is known */
-	bool readable;	/* data and children may be read: false after NOAUTH */
+	bool readable;	/* data and children may be read, as far as is known */
 	struct zk_stat stat;
-	struct value *value;		/* while ZNODE_DATA is known */
+	struct value *value;		/* of stat.mzxid while ZNODE_DATA is known; or NULL */
 	struct jute_strings children;	/* while ZNODE_CHILDREN is known */
 	void *children_memory;
+	zxid_t children_pzxid; /* the Stat that the list came with */
+	int32_t children_cversion;
 	msec_t checked_ms; /* loop time of the last reply about it */
 	struct list waiting;
-	unsigned use_count;
+	unsigned use_count; /* nodes that stand for it */
 };
 
 struct znode_cache {
@@ -90,15 +103,22 @@ void znode_cache_release(struct znode_cache *cache);
 typedef void (*znode_then_fn)(void *data, int32_t code, int error, struct znode *znode);
 void znode_get(struct fs *fs, struct bytes path, unsigned want, znode_then_fn then, void *data);
 
+/* The same for ZNODE_STAT and whatever else znode_is_shown_as_dir needs. */
+void znode_get_shown(struct fs *fs, struct bytes path, znode_then_fn then, void *data);
+
 /* What is known without asking: NULL, or an entry whose `known` tells. */
 struct znode *znode_peek(const struct fs *fs, struct bytes path);
+
+/* A node stands for it: the entry is kept. Each use is ended by one unuse. */
+struct znode *znode_use(struct fs *fs, struct bytes path);
+void znode_unuse(struct fs *fs, struct znode *znode);
 
 /* Own changes: what a reply to our own write says is true from now on. */
 void znode_created(struct fs *fs, struct bytes path, struct bytes data, const struct zk_stat *stat);
 void znode_set(struct fs *fs, struct bytes path, struct value *value, const struct zk_stat *stat);
 void znode_deleted(struct fs *fs, struct bytes path);
 
-/* A watch event, or doubt: the parts are not known any more. */
+/* A watch event, or doubt: the parts are not known any more, and never the Stat. */
 void znode_forget(struct fs *fs, struct bytes path, unsigned parts);
 /* The connection is lost, or another session began. */
 void znode_forget_all(struct fs *fs);
@@ -107,9 +127,16 @@ void znode_forget_all(struct fs *fs);
 bool znode_is_fresh(const struct fs *fs, const struct znode *znode);
 
 /*
- * A directory or a file? From ZNODE_STAT, and ZNODE_DATA where that is needed
- * (no children and no length: null or empty). Lock contenders (fs/name.h) don't
- * make a directory.
+ * How many milliseconds it may still be used without a byte from the server: a
+ * third of the session timeout since the last one. 0: not at all.
+ */
+msec_t znode_fresh_ms(const struct fs *fs, const struct znode *znode);
+
+/*
+ * A directory or a file? From ZNODE_STAT, ZNODE_CHILDREN where there are any,
+ * and ZNODE_DATA where there is no length: null or empty. Lock contenders
+ * (fs/name.h) don't make a directory. What can't be read is shown as a file
+ * unless it has children.
  */
 bool znode_is_shown_as_dir(const struct znode *znode);
 
