@@ -20,6 +20,14 @@
  * of the same handle is sent.
  */
 
+/* State of all open files of a mount: fs->files. */
+struct files *files_new(struct fs *fs);
+/*
+ * After the FUSE session and the client are gone: frees the handles that were
+ * never released, too. The memory itself goes when the loop closes the timer.
+ */
+void files_free(struct files *files);
+
 /* ---- FUSE operations (fs/ops.c calls these; node is NODE_FILE or NODE_DATA) ---- */
 
 void file_open(struct request *request, struct node *node, struct fuse_file_info *fi);
@@ -52,6 +60,10 @@ void file_truncate(struct request *request, struct node *node, struct fuse_file_
 /* Created here, and not on the server yet. Such a node has no znode; lookup, stat and readdir show it. */
 bool file_is_unborn(const struct node *node);
 
+/* The unborn files of a directory in the order of creation, D/.data too; NULL at the end. */
+struct node *file_unborn_first(const struct node *dir);
+struct node *file_unborn_next(const struct node *dir, const struct node *node);
+
 /* The size that stat shows: the uncommitted one while there is one. False: the znode's. */
 bool file_uncommitted_size(const struct node *node, uint64_t *ret_size);
 
@@ -70,6 +82,12 @@ void file_settle_dir(struct fs *fs, struct node *dir, file_then_fn then, void *d
 void file_unlinked(struct fs *fs, struct node *node);
 /* Deleted, or made anew, elsewhere: later commits are ESTALE. */
 void file_gone(struct fs *fs, struct node *node);
+
+/*
+ * A lock of this handle was granted: its value becomes the newest if it is
+ * clean, as in NFS. then gets 0 or the errno of what the server said.
+ */
+void file_refresh(struct fs *fs, struct fuse_file_info *fi, file_then_fn then, void *data);
 
 /* The session expired: handles opened before it get EIO from now on. */
 void file_session_lost(struct fs *fs);

@@ -42,6 +42,7 @@ struct fs {
 	struct client *client; /* src/client: the session, run over the loop */
 	struct znode_cache znodes;
 	struct node_table nodes;
+	struct files *files; /* open files: fs/file.h */
 	struct change *change;
 	struct inject *inject;
 	struct inval *inval;
