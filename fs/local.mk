@@ -1,8 +1,18 @@
 # All of the mount but its main, so that unit tests can link it.
 noinst_LIBRARIES += fs/libfs.a
+fs_libfs_a_CPPFLAGS = $(AM_CPPFLAGS) -DZKFSD_PATH='"$(bindir)/zkfsd"'
 fs_libfs_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 fs_libfs_a_SOURCES = \
+	%D%/file.h %D%/fs.h \
+	%D%/change.c %D%/change.h \
+	%D%/inject.c %D%/inject.h \
+	%D%/inval.c %D%/inval.h \
+	%D%/mountpoint.c %D%/mountpoint.h \
 	%D%/name.c %D%/name.h \
 	%D%/node.c %D%/node.h \
+	%D%/notifier.c %D%/notifier.h \
+	%D%/options.c %D%/options.h \
+	%D%/replica.c %D%/replica.h \
+	%D%/report.c %D%/report.h \
 	%D%/request.c %D%/request.h \
 	%D%/znode.c %D%/znode.h
