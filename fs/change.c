@@ -261,7 +261,7 @@ void change_own_end(struct fs *fs, enum zk_event_type kind, struct bytes path, b
 	if (--own->in_flight > 0)
 		return;
 	map_remove(&fs->change->own, &own->by_path);
-	list_for_each_safe(&own->held, at) {
+	list_for_each_safe (&own->held, at) {
 		struct held_event *held = list_item(at, struct held_event, link);
 
 		list_remove(at);
@@ -287,7 +287,7 @@ void change_event(struct fs *fs, enum zk_event_type type, struct bytes path, zxi
 	if (bytes_is_null(path) || !zk_path_is_within(path, bytes_of_text(fs->root_path)))
 		return;
 	forget(fs, type, path);
-	list_for_each_safe(&fs->change->observers, at) {
+	list_for_each_safe (&fs->change->observers, at) {
 		struct observer *observer = list_item(at, struct observer, link);
 
 		observer->observe(observer->data, type, path, zxid);
@@ -318,7 +318,7 @@ struct comparison {
 	struct list link;
 	struct fs *fs;
 	char *path;
-	zxid_t czxid;	  /* of the node that the kernel holds; 0: it holds none of this name */
+	zxid_t czxid; /* of the node that the kernel holds; 0: it holds none of this name */
 	zxid_t seen_zxid;
 	bool is_dir;
 };
@@ -414,7 +414,7 @@ void change_compare_all(struct fs *fs)
 		comparison = comparison_new(fs, node->path, node->czxid, node_is_dir(node));
 		list_append(&collected, &comparison->link);
 	}
-	list_for_each_safe(&collected, at) {
+	list_for_each_safe (&collected, at) {
 		struct comparison *comparison = list_item(at, struct comparison, link);
 
 		list_remove(at);
@@ -454,12 +454,12 @@ void change_free(struct change *change)
 		struct own *own = map_item(entry, struct own, by_path);
 
 		map_remove(&change->own, &own->by_path);
-		list_for_each_safe(&own->held, at)
+		list_for_each_safe (&own->held, at)
 			free(list_item(at, struct held_event, link));
 		free(own->path);
 		free(own);
 	}
-	list_for_each_safe(&change->observers, at)
+	list_for_each_safe (&change->observers, at)
 		free(list_item(at, struct observer, link));
 	map_release(&change->own);
 	free(change);

@@ -47,10 +47,10 @@ struct fs {
 	struct inject *inject;
 	struct inval *inval;
 	struct virtual *virtual; /* state behind .zkfs/ */
-	const char *root_path;  /* the chroot; "/" where there is none */
-	struct list requests;	/* struct request, unanswered, oldest first */
-	bool session_live; /* a session is established and its connection is up */
-	bool closing;	   /* the mount is going: dirty files are being committed */
+	const char *root_path;   /* the chroot; "/" where there is none */
+	struct list requests;    /* struct request, unanswered, oldest first */
+	bool session_live;       /* a session is established and its connection is up */
+	bool closing;            /* the mount is going: dirty files are being committed */
 };
 
 #endif

@@ -30,8 +30,8 @@ struct command {
 	enum command_kind kind;
 	uint64_t sequence;
 	struct queue *queue;
-	char *path;	   /* the znode's */
-	char *shown;	   /* its name in the queue's directory */
+	char *path;        /* the znode's */
+	char *shown;       /* its name in the queue's directory */
 	struct node *node; /* held; CREATED: NULL until the notifier has made it */
 	bool is_dir;
 	bool has_data;
@@ -40,7 +40,7 @@ struct command {
 struct queue {
 	struct map_entry by_nodeid;
 	struct heap_entry order; /* by the first command's sequence */
-	struct node *dir;	 /* held */
+	struct node *dir;        /* held */
 	struct list commands;
 	msec_t passed_over_ms; /* since when; 0: not */
 };
@@ -270,11 +270,11 @@ static bool is_being_revealed(const struct inject *inject, const struct node *no
 
 	if (current && current->kind == COMMAND_REVEAL && current->node == node)
 		return true;
-	for (struct map_entry *at = map_first(&inject->queues); at; at = map_next(&inject->queues, at))
-	{
+	for (struct map_entry *at = map_first(&inject->queues); at;
+	     at = map_next(&inject->queues, at)) {
 		struct queue *queue = map_item(at, struct queue, by_nodeid);
 
-		list_for_each(&queue->commands, link) {
+		list_for_each (&queue->commands, link) {
 			struct command *command = list_item(link, struct command, link);
 
 			if (command->kind != COMMAND_REVEAL)
@@ -308,7 +308,7 @@ static void run_waiters(struct inject *inject, const struct node *node)
 	struct list ready;
 
 	list_init(&ready);
-	list_for_each_safe(&inject->waiters, at) {
+	list_for_each_safe (&inject->waiters, at) {
 		struct waiter *waiter = list_item(at, struct waiter, link);
 
 		if (node && waiter->node != node)
@@ -334,7 +334,7 @@ static void drop_all(struct inject *inject)
 	while ((entry = map_first(&inject->queues))) {
 		struct queue *queue = map_item(entry, struct queue, by_nodeid);
 
-		list_for_each_safe(&queue->commands, at)
+		list_for_each_safe (&queue->commands, at)
 			command_free(inject, list_item(at, struct command, link));
 		queue_free(inject, queue);
 	}
@@ -356,7 +356,8 @@ static void turn_off(struct inject *inject, const char *reason)
 	}
 	drop_all(inject);
 	if (!inject->fs->closing)
-		log_warn("inotify", "changes of others raise no inotify events any more: %s", reason);
+		log_warn("inotify", "changes of others raise no inotify events any more: %s",
+			 reason);
 }
 
 const char *inject_off_reason(const struct fs *fs)
@@ -462,7 +463,7 @@ static void start(struct inject *inject, struct command *command)
 
 static bool renames_are_unanswered(const struct fs *fs)
 {
-	list_for_each(&fs->requests, at)
+	list_for_each (&fs->requests, at)
 		if (list_item(at, struct request, link)->renames_between_dirs)
 			return true;
 	return false;
@@ -692,11 +693,9 @@ bool inject_takes_mknod(struct fs *fs, fuse_req_t fuse, struct node *dir, const 
 		return true;
 	}
 	znode = znode_peek(fs, bytes_of_text(command->path));
-	command->node = node_get(fs, S_ISDIR(mode) ? NODE_DIR : NODE_FILE,
-				 bytes_of_text(command->path), NULL,
-				 znode && (znode->known & ZNODE_STAT) && znode->exists
-					 ? znode->stat.czxid
-					 : 0);
+	command->node = node_get(
+		fs, S_ISDIR(mode) ? NODE_DIR : NODE_FILE, bytes_of_text(command->path), NULL,
+		znode && (znode->known & ZNODE_STAT) && znode->exists ? znode->stat.czxid : 0);
 	node_hold(command->node);
 	answer_entry(fs, fuse, command->node);
 	return true;

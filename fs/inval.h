@@ -17,7 +17,8 @@ struct fs;
  * queue behind each other, so the queue of inodes is served first.
  */
 struct inval *inval_new(struct fs *fs);
-/* Joins the thread; the FUSE session must have been destroyed or unmounted, so that nothing blocks it. */
+/* Joins the thread; the FUSE session must have been destroyed or unmounted, so that nothing blocks
+ * it. */
 void inval_free(struct inval *inval);
 
 void inval_inode(struct fs *fs, uint64_t nodeid);

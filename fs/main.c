@@ -29,20 +29,22 @@ static int check_places(const struct fs_options *options, struct report *report)
 	int err = mountpoint_clean(options->dir);
 
 	if (err)
-		return refuse(report, FS_EXIT_MOUNT,
-			      mem_printf("the dead mount at %s can't be removed: %s; run 'umount -l "
-					 "%s' as root",
-					 options->dir, strerror(-err), options->dir));
+		return refuse(
+			report, FS_EXIT_MOUNT,
+			mem_printf("the dead mount at %s can't be removed: %s; run 'umount -l "
+				   "%s' as root",
+				   options->dir, strerror(-err), options->dir));
 	if (mountpoint_is_zkfs(options->dir))
 		return refuse(report, FS_EXIT_MOUNT,
 			      mem_printf("%s is a zkfs mount already; 'umount %s' first",
 					 options->dir, options->dir));
 	if (options->source_kind != FS_SOURCE_ENSEMBLE &&
 	    mountpoint_is_inside_zkfs(options->source))
-		return refuse(report, FS_EXIT_CONFIG,
-			      mem_printf("%s lies inside a zkfs mount, which would wait for itself; "
-					 "keep the replica's data elsewhere",
-					 options->source));
+		return refuse(
+			report, FS_EXIT_CONFIG,
+			mem_printf("%s lies inside a zkfs mount, which would wait for itself; "
+				   "keep the replica's data elsewhere",
+				   options->source));
 	return FS_EXIT_OK;
 }
 
@@ -62,7 +64,8 @@ static int run(const struct fs_options *options, struct report *report)
 	if (status)
 		return status;
 	if (options->inotify)
-		(void)notifier_start(&notifier); /* without it .zkfs/status says that inotify is off */
+		(void)notifier_start(
+			&notifier); /* without it .zkfs/status says that inotify is off */
 	if (options->source_kind != FS_SOURCE_ENSEMBLE)
 		status = replica_start(&replica, options, &message);
 	status = status ? refuse(report, status, message) : mount_run(&parts);

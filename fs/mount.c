@@ -28,7 +28,8 @@ enum {
 	MOUNT_WRITE_SIZE_MAX = 1 << 20,
 	/* Requests taken from the kernel before other events of the loop get their turn. */
 	MOUNT_BATCH_MAX = 64,
-	/* How long dirty files may take to be committed, and the session to be closed, at the end. */
+	/* How long dirty files may take to be committed, and the session to be closed, at the end.
+	 */
 	MOUNT_CLOSE_TIMEOUT_FACTOR = 2,
 };
 
@@ -131,8 +132,8 @@ static void announce(struct mount *mount)
 	uv_timer_stop(&mount->deadline);
 	inject_attach(&mount->fs, mount->parts->notifier, mount->parts->options->dir);
 	report_ready(mount->parts->report);
-	log_info("mount", "%s is mounted at %s, session 0x%llx at %s", mount->parts->options->source,
-		 mount->parts->options->dir,
+	log_info("mount", "%s is mounted at %s, session 0x%llx at %s",
+		 mount->parts->options->source, mount->parts->options->dir,
 		 (unsigned long long)zk_client_session_id(client_session(mount->fs.client)),
 		 client_server(mount->fs.client));
 }
@@ -221,9 +222,10 @@ static void do_mount(struct mount *mount)
 
 	if (access("/dev/fuse", R_OK | W_OK) < 0) {
 		fail(mount, FS_EXIT_MOUNT,
-		     mem_printf("/dev/fuse: %s; load the module (modprobe fuse), and give this user "
-				"the right to open it",
-				strerror(errno)));
+		     mem_printf(
+			     "/dev/fuse: %s; load the module (modprobe fuse), and give this user "
+			     "the right to open it",
+			     strerror(errno)));
 		return;
 	}
 	mount->fs.fuse = make_fuse_session(mount);
@@ -275,7 +277,8 @@ static void set_watch(struct mount *mount)
 	err = client_submit(mount->fs.client, &request, on_watch_set, mount, NULL);
 	if (err)
 		fail(mount, FS_EXIT_MOUNT,
-		     mem_printf("can't set a watch on %s: %s", mount->fs.root_path, strerror(-err)));
+		     mem_printf("can't set a watch on %s: %s", mount->fs.root_path,
+				strerror(-err)));
 }
 
 static void on_root_answer(const struct zk_reply *reply, void *data)
@@ -365,8 +368,9 @@ static void on_all_committed(void *data, int error)
 	struct mount *mount = data;
 
 	if (error)
-		log_error("mount", "what was written to a file and not closed could not be "
-				   "committed: %s",
+		log_error("mount",
+			  "what was written to a file and not closed could not be "
+			  "committed: %s",
 			  strerror(error));
 	client_close(mount->fs.client);
 }
@@ -436,7 +440,8 @@ static void on_replica_message(uv_poll_t *poll, int status, int events)
 
 	if (size <= 0) {
 		if (size == 0)
-			log_error("replica", "it has ended; nothing is served until %s is mounted again",
+			log_error("replica",
+				  "it has ended; nothing is served until %s is mounted again",
 				  mount->parts->options->source);
 		uv_poll_stop(poll);
 		return;

@@ -20,7 +20,8 @@ int mountpoint_clean(const char *dir);
 /* Is dir itself, right now, the root of a zkfs mount? */
 bool mountpoint_is_zkfs(const char *dir);
 
-/* Does path (which need not exist yet) lie on a zkfs mount? Data kept there would wait for itself. */
+/* Does path (which need not exist yet) lie on a zkfs mount? Data kept there would wait for itself.
+ */
 bool mountpoint_is_inside_zkfs(const char *path);
 
 #endif

@@ -165,8 +165,8 @@ static int attach(struct child *child, const char *dir)
 
 	free(child->dir);
 	child->dir = strdup(dir);
-	if (!child->dir || statx(AT_FDCWD, dir, AT_NO_AUTOMOUNT, STATX_MNT_ID | STATX_TYPE,
-				 &statx_buf) < 0)
+	if (!child->dir ||
+	    statx(AT_FDCWD, dir, AT_NO_AUTOMOUNT, STATX_MNT_ID | STATX_TYPE, &statx_buf) < 0)
 		return -errno;
 	child->device = makedev(statx_buf.stx_dev_major, statx_buf.stx_dev_minor);
 	child->mount_id = statx_buf.stx_mnt_id;

@@ -24,13 +24,13 @@
  * relative to the mount's root ("" is the root itself).
  */
 enum notifier_op {
-	NOTIFIER_ATTACH,   /* path: DIR, absolute; the mount is there now */
-	NOTIFIER_MKNOD,	   /* dir/name: CREATE, then OPEN, MODIFY if has_data, CLOSE_WRITE */
-	NOTIFIER_MKDIR,	   /* dir/name: CREATE,ISDIR */
-	NOTIFIER_MODIFY,   /* dir/name: MODIFY, then OPEN, CLOSE_WRITE */
-	NOTIFIER_UNLINK,   /* dir/name: DELETE */
-	NOTIFIER_RMDIR,	   /* dir/name: DELETE,ISDIR */
-	NOTIFIER_RENAME,   /* dir/name to to_dir/to_name: MOVED_FROM, MOVED_TO */
+	NOTIFIER_ATTACH, /* path: DIR, absolute; the mount is there now */
+	NOTIFIER_MKNOD,  /* dir/name: CREATE, then OPEN, MODIFY if has_data, CLOSE_WRITE */
+	NOTIFIER_MKDIR,  /* dir/name: CREATE,ISDIR */
+	NOTIFIER_MODIFY, /* dir/name: MODIFY, then OPEN, CLOSE_WRITE */
+	NOTIFIER_UNLINK, /* dir/name: DELETE */
+	NOTIFIER_RMDIR,  /* dir/name: DELETE,ISDIR */
+	NOTIFIER_RENAME, /* dir/name to to_dir/to_name: MOVED_FROM, MOVED_TO */
 };
 
 struct notifier_command {
@@ -47,7 +47,7 @@ enum { NOTIFIER_COMMAND_SIZE_MAX = 4 * PATH_MAX };
 
 struct notifier {
 	pid_t pid; /* 0: there is none */
-	int fd;	   /* -1: there is none; one int32 (a negative errno or 0) comes back a command */
+	int fd;    /* -1: there is none; one int32 (a negative errno or 0) comes back a command */
 };
 
 /*

@@ -35,10 +35,11 @@ static const char usage[] =
 
 /* What mount(8) and fstab pass that means nothing to us, or is so anyway. */
 static const char *const ignored_options[] = {
-	"rw",	 "defaults", "_netdev", "nofail",     "noauto",	    "auto",	"user",
-	"users", "owner",    "group",	"atime",      "noatime",    "relatime", "norelatime",
-	"nodev", "nosuid",   "soft",	"diratime",   "nodiratime", "suid",	"dev",
-	"exec",	 "nouser",   "silent",	"onexpire=recover",
+	"rw",     "defaults", "_netdev",  "nofail",     "noauto",
+	"auto",   "user",     "users",    "owner",      "group",
+	"atime",  "noatime",  "relatime", "norelatime", "nodev",
+	"nosuid", "soft",     "diratime", "nodiratime", "suid",
+	"dev",    "exec",     "nouser",   "silent",     "onexpire=recover",
 };
 
 /* Promised by the manual for a later version: said plainly instead of half done. */
@@ -283,13 +284,13 @@ static int apply_option(struct fs_options *options, const char *text, bool slopp
 		*value++ = '\0';
 	option = find_option(name);
 	if (is_coming(text, name))
-		status = refuse(ret_message, FS_EXIT_USAGE,
-				mem_printf("option '%s' is not in this version yet; leave it out",
-					   name));
+		status = refuse(
+			ret_message, FS_EXIT_USAGE,
+			mem_printf("option '%s' is not in this version yet; leave it out", name));
 	else if (option && !option->set(options, value))
-		status = refuse(ret_message, FS_EXIT_USAGE,
-				mem_printf("option '%s' is wrong: write it as %s", text,
-					   option->form));
+		status = refuse(
+			ret_message, FS_EXIT_USAGE,
+			mem_printf("option '%s' is wrong: write it as %s", text, option->form));
 	else if (!option && !is_ignored(text) && !sloppy)
 		status = refuse(ret_message, FS_EXIT_USAGE,
 				mem_printf("unknown option '%s'; see 'zkfs --help'", text));
@@ -383,8 +384,7 @@ static int resolve_dir(struct fs_options *options, const char *dir, char **ret_m
 	}
 	if (errno != ENOTCONN)
 		return refuse(ret_message, FS_EXIT_MOUNT,
-			      mem_printf("%s: %s; make the directory first", dir,
-					 strerror(errno)));
+			      mem_printf("%s: %s; make the directory first", dir, strerror(errno)));
 	copy = mem_strdup(dir);
 	for (size_t size = strlen(copy); size > 1 && copy[size - 1] == '/'; size--)
 		copy[size - 1] = '\0';
@@ -469,8 +469,7 @@ int fs_options_parse(struct fs_options *options, int argc, char **argv, bool *re
 	}
 	for (size_t i = 0; i < list_count && status == FS_EXIT_OK; i++)
 		status = apply_option_list(options, lists[i], sloppy, ret_message);
-	return status ? status
-		      : take_operands(options, argc - optind, argv + optind, ret_message);
+	return status ? status : take_operands(options, argc - optind, argv + optind, ret_message);
 }
 
 void fs_options_release(struct fs_options *options)

@@ -29,7 +29,7 @@ struct fs_options {
 	bool sync;
 	bool read_only;
 	int32_t commit_ms; /* 0: only O_APPEND handles are committed when idle */
-	char *acl; /* zkCli's text form */
+	char *acl;         /* zkCli's text form */
 	uid_t uid;
 	gid_t gid;
 	mode_t file_mode;

@@ -18,7 +18,8 @@
 enum {
 	MESSAGE_SIZE_MAX = 64 << 10,
 	SERVERS_SIZE_MAX = 512,
-	/* A replica that recovers a long log may take its time; one that says nothing at all not. */
+	/* A replica that recovers a long log may take its time; one that says nothing at all not.
+	 */
 	START_TIMEOUT_MS = 120000,
 };
 
@@ -78,7 +79,8 @@ static _Noreturn void exec_replica(const struct start *start, const struct fs_op
 	keep_over_exec(start->control[0]);
 	keep_over_exec(start->port[1]);
 	(void)dup2(start->messages[1], STDERR_FILENO);
-	/* A Ctrl-C in the terminal of a mount in the foreground is for zkfs, which then stops us. */
+	/* A Ctrl-C in the terminal of a mount in the foreground is for zkfs, which then stops us.
+	 */
 	setpgid(0, 0);
 	if (options->source_kind == FS_SOURCE_EMBEDDED)
 		execl(program, "zkfsd", "-f", "--embedded", options->source, "--control-fd",

@@ -2,8 +2,8 @@
 #define BASE_BYTES_H
 
 #include <stdbool.h>
-#include <stdint.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * A span of bytes that somebody else owns: a field inside a received frame, a

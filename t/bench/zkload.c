@@ -406,8 +406,7 @@ static void connect_all(struct load *load)
 		.callbacks = &callbacks,
 	};
 
-	load->session_count =
-		load->in_flight < CONNECTIONS_MAX ? load->in_flight : CONNECTIONS_MAX;
+	load->session_count = load->in_flight < CONNECTIONS_MAX ? load->in_flight : CONNECTIONS_MAX;
 	for (unsigned i = 0; i < load->session_count; i++) {
 		const struct zk_server *server = &load->servers.servers[i % load->servers.count];
 		struct session *session = &load->sessions[i];
