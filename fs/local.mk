@@ -16,3 +16,15 @@ fs_libfs_a_SOURCES = \
 	%D%/report.c %D%/report.h \
 	%D%/request.c %D%/request.h \
 	%D%/znode.c %D%/znode.h
+
+dist_man_MANS += %D%/zkfs.8
+
+# mount.zkfs is zkfs by another name, in the manual too.
+install-data-local: install-manual-link
+uninstall-local: uninstall-manual-link
+.PHONY: install-manual-link uninstall-manual-link
+install-manual-link:
+	$(MKDIR_P) '$(DESTDIR)$(man8dir)'
+	ln -sf zkfs.8 '$(DESTDIR)$(man8dir)/mount.zkfs.8'
+uninstall-manual-link:
+	rm -f '$(DESTDIR)$(man8dir)/mount.zkfs.8'
