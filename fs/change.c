@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/compare.h"
 #include "fs/file.h"
 #include "fs/fs.h"
 #include "fs/inject.h"
@@ -10,7 +11,6 @@
 #include "fs/name.h"
 #include "src/base/assert.h"
 #include "src/base/mem.h"
-#include "src/client/client.h"
 #include "src/zk/code.h"
 #include "src/zk/path.h"
 
@@ -40,7 +40,7 @@ struct change {
 	struct fs *fs;
 	struct map own;
 	struct list observers;
-	zxid_t seen_zxid; /* everything up to here was told while the connection was up */
+	struct compare *compare;
 };
 
 /* ---- what an event means for the kernel ---- */
@@ -118,6 +118,7 @@ static void take_deleted(struct fs *fs, struct bytes path)
 
 	if (name_is_contender(zk_path_name(path)))
 		return;
+	compare_deleted(fs->change->compare, path);
 	if (node)
 		node_hold(node);
 	if (parent) {
@@ -303,7 +304,7 @@ void change_event(struct fs *fs, enum zk_event_type type, struct bytes path, zxi
 
 void change_disconnected(struct fs *fs)
 {
-	fs->change->seen_zxid = zk_client_last_zxid(client_session(fs->client));
+	compare_interrupted(fs->change->compare);
 	/* Takes no lock, and so reaches all at once; names end by their lifetimes. */
 	for (struct map_entry *at = map_first(&fs->nodes.by_id); at;
 	     at = map_next(&fs->nodes.by_id, at)) {
@@ -314,113 +315,19 @@ void change_disconnected(struct fs *fs)
 	}
 }
 
-struct comparison {
-	struct list link;
-	struct fs *fs;
-	char *path;
-	zxid_t czxid; /* of the node that the kernel holds; 0: it holds none of this name */
-	zxid_t seen_zxid;
-	bool is_dir;
-};
-
-static void comparison_free(struct comparison *comparison)
-{
-	free(comparison->path);
-	free(comparison);
-}
-
-static struct comparison *comparison_new(struct fs *fs, const char *path, zxid_t czxid, bool is_dir)
-{
-	struct comparison *comparison = mem_zalloc(sizeof(*comparison));
-
-	list_init(&comparison->link);
-	comparison->fs = fs;
-	comparison->path = mem_strdup(path);
-	comparison->czxid = czxid;
-	comparison->is_dir = is_dir;
-	comparison->seen_zxid = fs->change->seen_zxid;
-	return comparison;
-}
-
-/* A name in a live directory that the kernel holds no inode of: new since then? */
-static void on_child_stat(void *data, int32_t code, int error, struct znode *znode)
-{
-	struct comparison *comparison = data;
-
-	if (code == ZK_OK && znode->stat.czxid > comparison->seen_zxid)
-		take(comparison->fs, ZK_EVENT_NODE_CREATED, bytes_of_text(comparison->path));
-	comparison_free(comparison);
-}
-
-static void on_children(void *data, int32_t code, int error, struct znode *znode)
-{
-	struct comparison *comparison = data;
-	struct fs *fs = comparison->fs;
-	struct bytes name;
-
-	if (code == ZK_OK && znode->stat.pzxid > comparison->seen_zxid) {
-		for (size_t at = 0; jute_strings_next(&znode->children, &at, &name);) {
-			char *path = zk_path_join(bytes_of_text(comparison->path), name);
-
-			if (!node_of_path(fs, bytes_of_text(path)))
-				znode_get(fs, bytes_of_text(path), ZNODE_STAT, on_child_stat,
-					  comparison_new(fs, path, 0, false));
-			free(path);
-		}
-	}
-	comparison_free(comparison);
-}
-
-static void on_compared(void *data, int32_t code, int error, struct znode *znode)
-{
-	struct comparison *comparison = data;
-	struct fs *fs = comparison->fs;
-	struct bytes path = bytes_of_text(comparison->path);
-	bool made_anew = code == ZK_OK && znode->stat.czxid != comparison->czxid;
-
-	if (code == ZK_NONODE || made_anew)
-		take(fs, ZK_EVENT_NODE_DELETED, path);
-	if (made_anew)
-		take(fs, ZK_EVENT_NODE_CREATED, path);
-	else if (code == ZK_OK && znode->stat.mzxid > comparison->seen_zxid)
-		take(fs, ZK_EVENT_NODE_DATA_CHANGED, path);
-	else if (code == ZK_OK && !comparison->is_dir && znode_is_shown_as_dir(znode))
-		take(fs, ZK_EVENT_NODE_DATA_CHANGED, path);
-	if (code == ZK_OK && comparison->is_dir && !made_anew)
-		znode_get(fs, path, ZNODE_STAT | ZNODE_CHILDREN, on_children,
-			  comparison_new(fs, comparison->path, comparison->czxid, true));
-	comparison_free(comparison);
-}
-
-static bool is_compared(const struct node *node)
-{
-	return node->attached && node_is_live(node) &&
-	       (node->kind == NODE_FILE || node->kind == NODE_DIR);
-}
-
 void change_compare_all(struct fs *fs)
 {
-	struct list collected;
+	compare_begin(fs->change->compare);
+}
 
-	/* Answers may come at once and change the table: what to compare is collected first. */
-	list_init(&collected);
-	for (struct map_entry *at = map_first(&fs->nodes.by_id); at;
-	     at = map_next(&fs->nodes.by_id, at)) {
-		struct node *node = map_item(at, struct node, by_id);
-		struct comparison *comparison;
+static void on_difference(void *data, enum zk_event_type type, struct bytes path)
+{
+	struct fs *fs = data;
+	struct own *own = own_find(fs->change, path);
 
-		if (!is_compared(node) || file_is_unborn(node))
-			continue;
-		comparison = comparison_new(fs, node->path, node->czxid, node_is_dir(node));
-		list_append(&collected, &comparison->link);
-	}
-	list_for_each_safe (&collected, at) {
-		struct comparison *comparison = list_item(at, struct comparison, link);
-
-		list_remove(at);
-		znode_get(fs, bytes_of_text(comparison->path), ZNODE_STAT | ZNODE_DATA, on_compared,
-			  comparison);
-	}
+	/* With an own write in flight, its reply will tell; what differs may be that write. */
+	if (!own)
+		take(fs, type, path);
 }
 
 /* ---- observers and life ---- */
@@ -441,6 +348,7 @@ struct change *change_new(struct fs *fs)
 	change->fs = fs;
 	map_init(&change->own);
 	list_init(&change->observers);
+	change->compare = compare_new(fs, on_difference, fs);
 	return change;
 }
 
@@ -462,5 +370,6 @@ void change_free(struct change *change)
 	list_for_each_safe (&change->observers, at)
 		free(list_item(at, struct observer, link));
 	map_release(&change->own);
+	compare_free(change->compare);
 	free(change);
 }

@@ -5,6 +5,7 @@ fs_libfs_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 fs_libfs_a_SOURCES = \
 	%D%/file.h %D%/fs.h \
 	%D%/change.c %D%/change.h \
+	%D%/compare.c %D%/compare.h \
 	%D%/inject.c %D%/inject.h \
 	%D%/inval.c %D%/inval.h \
 	%D%/mountpoint.c %D%/mountpoint.h \
