@@ -165,8 +165,9 @@ enum { DAY_MS = 86400000 };
 /* UTC. No call of libc's: this folder knows no time zone. */
 static void format_time(struct buf *buf, msec_t time)
 {
-	int64_t days = time / DAY_MS - (time % DAY_MS < 0);
-	int64_t ms = time - days * DAY_MS;
+	int64_t rest = time % DAY_MS;
+	int64_t days = time / DAY_MS - (rest < 0);
+	int64_t ms = rest < 0 ? rest + DAY_MS : rest;
 
 	format_date(buf, days);
 	buf_printf(buf, "T%02" PRId64 ":%02" PRId64 ":%02" PRId64 ".%03" PRId64 "Z", ms / 3600000,

@@ -1,0 +1,62 @@
+# Fuzzers. In make check each is a test that runs over the corpus; configured
+# with --enable-fuzzers CC=clang they are libFuzzer's, which make check builds,
+# with the corpus, and does not run:
+#
+#	make check TESTS= && t/fuzz/fuzz-txn t/fuzz/corpus/txn
+fuzzers = \
+	%D%/fuzz-request \
+	%D%/fuzz-response \
+	%D%/fuzz-txn \
+	%D%/fuzz-text \
+	%D%/fuzz-config
+
+check_PROGRAMS += $(fuzzers) %D%/make-corpus
+check_DATA = %D%/corpus.stamp
+
+if FUZZERS
+fuzz_driver =
+fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer
+else
+fuzz_driver = %D%/driver.c
+fuzz_ldflags = $(AM_LDFLAGS)
+TESTS += $(fuzzers)
+endif
+
+t_fuzz_fuzz_request_SOURCES = %D%/fuzz-request.c %D%/fuzz.h $(fuzz_driver) \
+	t/unit/roundtrip.c t/unit/roundtrip.h
+t_fuzz_fuzz_request_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_request_LDADD = src/zk/libzk.a src/base/libbase.a
+
+t_fuzz_fuzz_response_SOURCES = %D%/fuzz-response.c %D%/fuzz.h $(fuzz_driver) \
+	t/unit/roundtrip.c t/unit/roundtrip.h
+t_fuzz_fuzz_response_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_response_LDADD = src/zk/libzk.a src/base/libbase.a
+
+t_fuzz_fuzz_txn_SOURCES = %D%/fuzz-txn.c %D%/fuzz.h $(fuzz_driver)
+t_fuzz_fuzz_txn_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_txn_LDADD = replica/tree/libtree.a src/zk/libzk.a src/base/libbase.a
+
+t_fuzz_fuzz_text_SOURCES = %D%/fuzz-text.c %D%/fuzz.h $(fuzz_driver)
+t_fuzz_fuzz_text_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_text_LDADD = src/zk/libzk.a src/base/libbase.a
+
+t_fuzz_fuzz_config_SOURCES = %D%/fuzz-config.c %D%/fuzz.h $(fuzz_driver)
+t_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_config_LDADD = replica/io/libreplicaio.a src/base/libbase.a
+
+t_fuzz_make_corpus_SOURCES = %D%/make-corpus.c t/unit/vectors.c t/unit/vectors.h
+t_fuzz_make_corpus_LDADD = src/base/libbase.a
+
+%D%/corpus.stamp: %D%/make-corpus$(EXEEXT) t/unit/vectors-client.txt t/unit/vectors-log.txt
+	$(AM_V_GEN)rm -rf %D%/corpus && \
+	srcdir='$(abs_top_srcdir)' %D%/make-corpus$(EXEEXT) %D%/corpus && \
+	: >$@
+
+CLEANFILES += %D%/corpus.stamp
+clean-local: clean-corpus
+.PHONY: clean-corpus
+clean-corpus:
+	-rm -rf %D%/corpus
+
+# Inputs that once broke one.
+EXTRA_DIST += %D%/regressions/txn/time-before-all-dates

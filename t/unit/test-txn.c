@@ -402,6 +402,19 @@ static void a_line_says_what_a_transaction_does(void **state)
 			  "NODEEXISTS");
 }
 
+/* A leader's clock can say anything. */
+static void a_line_has_a_date_for_each_time(void **state)
+{
+	struct txn txn = {.header = {.type = ZK_OP_ERROR}, .record = {.type = ZK_OP_ERROR}};
+
+	txn.header.time = INT64_MIN;
+	assert_line(&txn, "0x0 -292275055-05-16T16:47:04.192Z session 0x0 cxid 0 error 0 OK");
+	txn.header.time = INT64_MAX;
+	assert_line(&txn, "0x0 292278994-08-17T07:12:55.807Z session 0x0 cxid 0 error 0 OK");
+	txn.header.time = 951782400000;
+	assert_line(&txn, "0x0 2000-02-29T00:00:00.000Z session 0x0 cxid 0 error 0 OK");
+}
+
 static void a_line_shows_the_beginning_of_a_long_value(void **state)
 {
 	char data[TXN_TEXT_DATA_MAX + 2] = {0};
@@ -452,6 +465,7 @@ int main(void)
 		cmocka_unit_test(a_multi_of_other_than_its_own_types_is_refused),
 		cmocka_unit_test(the_header_is_read_alone),
 		cmocka_unit_test(a_line_says_what_a_transaction_does),
+		cmocka_unit_test(a_line_has_a_date_for_each_time),
 		cmocka_unit_test(a_line_shows_the_beginning_of_a_long_value),
 		cmocka_unit_test(a_line_of_a_multi_holds_its_parts),
 	};

@@ -1,0 +1,157 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "src/base/assert.h"
+#include "src/base/endian.h"
+#include "src/base/mem.h"
+#include "src/zk/opcode.h"
+#include "t/unit/vectors.h"
+
+/*
+ * make-corpus DIR: makes the fuzzers' first inputs, DIR/FUZZER/NUMBER, from
+ * what was captured (t/unit/vectors-*.txt) and from the texts below.
+ */
+static const char *directory;
+static const struct bytes nothing = {.data = "", .size = 0};
+
+static void check(int result, const char *path)
+{
+	if (result < 0 && errno != EEXIST) {
+		perror(path);
+		exit(1);
+	}
+}
+
+static void make_directory(const char *fuzzer)
+{
+	char *path = mem_printf("%s/%s", directory, fuzzer);
+
+	check(mkdir(path, 0777), path);
+	free(path);
+}
+
+static void add(const char *fuzzer, int number, struct bytes prefix, struct bytes bytes)
+{
+	char *path = mem_printf("%s/%s/%03d", directory, fuzzer, number);
+	FILE *file = fopen(path, "wb");
+
+	check(file ? 0 : -1, path);
+	(void)fwrite(prefix.data, 1, bytes_size(prefix), file); /* ferror tells */
+	(void)fwrite(bytes.data, 1, bytes_size(bytes), file);
+	check(ferror(file) || fclose(file) ? -1 : 0, path);
+	free(path);
+}
+
+static struct bytes behind(struct bytes bytes, size_t offset)
+{
+	ASSERT(offset <= bytes_size(bytes));
+	return bytes_of((const uint8_t *)bytes.data + offset, bytes_size(bytes) - offset);
+}
+
+static uint32_t int_at(struct bytes bytes, size_t offset)
+{
+	ASSERT(offset + 4 <= bytes_size(bytes));
+	return endian_get_u32((const uint8_t *)bytes.data + offset);
+}
+
+/* The opcode of the latest request with this reply's xid; a notification's and connect's is 0. */
+static uint32_t opcode_of_reply(const struct vectors *vectors, int index)
+{
+	uint32_t xid = int_at(vectors->items[index].bytes, 4);
+
+	for (int i = index; i-- > 0;) {
+		if (vectors->items[i].direction == '>' && int_at(vectors->items[i].bytes, 4) == xid)
+			return int_at(vectors->items[i].bytes, 8);
+	}
+	return ZK_OP_NOTIFICATION;
+}
+
+static void add_frames(void)
+{
+	struct vectors vectors;
+
+	vectors_load(&vectors, "vectors-client.txt");
+	for (int i = 0; i < (int)vectors.count; i++) {
+		const struct vector *vector = &vectors.items[i];
+		uint8_t opcode[4];
+
+		if (vector->direction == '>') {
+			add("request", vector->line, nothing, behind(vector->bytes, 4));
+		} else if (vector->direction == '<') {
+			endian_put_u32(opcode, opcode_of_reply(&vectors, i));
+			add("response", vector->line, bytes_of(opcode, 4),
+			    behind(vector->bytes, 4));
+		}
+	}
+	vectors_release(&vectors);
+}
+
+static void add_txns(void)
+{
+	struct vectors vectors;
+
+	vectors_load(&vectors, "vectors-log.txt");
+	for (size_t i = 0; i < vectors.count; i++) {
+		const struct vector *vector = &vectors.items[i];
+		struct bytes txn;
+
+		if (vector->direction != '=' || strcmp(vector->note, "file header") == 0)
+			continue;
+		txn = behind(vector->bytes, 12); /* checksum and length */
+		txn.size--;                      /* 'B' */
+		add("txn", vector->line, nothing, txn);
+	}
+	vectors_release(&vectors);
+}
+
+static const char *const texts[] = {
+	"world:anyone:cdrwa",
+	"digest:u:Jq7wMyA/w2Vd5WIDAKdu4OIIFEQ=:cdrwa,auth::r",
+	"ip:10.0.0.0/8:rw,ip:fe80::/10:r",
+	"x509:CN=zk1,O=Example,C=de:cdrwa",
+	"/a/b/c",
+	"/zookeeper/quota/gr\xc3\xbc\xc3\x9f/\xe4\xb8\xad",
+	"/a/./b/../c//d/",
+};
+
+static const char *const configs[] = {
+	"tickTime=2000\ndataDir=/var/lib/zookeeper\nclientPort=2181\ninitLimit=5\nsyncLimit=2\n",
+	"# an ensemble\ndataDir=/d\ndataLogDir=/l\nclientPort=2181\ninitLimit=10\nsyncLimit=5\n"
+	"server.1=zk1:2888:3888\nserver.2=zk2:2888:3888\nserver.3=[::1]:2888:3888:observer\n",
+	"dataDir=/d\nstandaloneEnabled=false\nreconfigEnabled=true\n"
+	"dynamicConfigFile=/conf/zoo.cfg.dynamic\n",
+	"server.1=127.0.0.1:2888:3888:participant;127.0.0.1:2181\n"
+	"server.2=127.0.0.1:2889:3889:observer;2182\nversion=100000000\n",
+	"dataDir: /d\\\n  /e\n! comment\nclientPort 2181\nclientPortAddress=\\u0061\n"
+	"maxClientCnxns=60\nautopurge.snapRetainCount=3\n4lw.commands.whitelist=stat, ruok\n"
+	"group.1=1:2:3\nweight.1=2\nserver.1=a:1:2|b:3:4\n",
+	"tickTime=99999999999\nclientPort=-1\nserver.x=a\nserver.1=:::\n",
+};
+
+static void add_texts(const char *fuzzer, const char *const *list, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		add(fuzzer, (int)i + 1, nothing, bytes_of_text(list[i]));
+}
+
+int main(int argc, char **argv)
+{
+	static const char *const fuzzers[] = {"request", "response", "txn", "text", "config"};
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: make-corpus DIR\n");
+		return 2;
+	}
+	directory = argv[1];
+	check(mkdir(directory, 0777), directory);
+	for (size_t i = 0; i < sizeof(fuzzers) / sizeof(fuzzers[0]); i++)
+		make_directory(fuzzers[i]);
+	add_frames();
+	add_txns();
+	add_texts("text", texts, sizeof(texts) / sizeof(texts[0]));
+	add_texts("config", configs, sizeof(configs) / sizeof(configs[0]));
+	return 0;
+}
