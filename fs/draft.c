@@ -49,8 +49,7 @@ static void bits_clear(uint64_t *bits, size_t begin, size_t end)
 static size_t bits_find(const uint64_t *bits, size_t begin, size_t end, bool set)
 {
 	for (size_t word = begin / WORD_BITS; word * WORD_BITS < end; word++) {
-		uint64_t found =
-			(set ? bits[word] : ~bits[word]) & word_mask(word, begin, end);
+		uint64_t found = (set ? bits[word] : ~bits[word]) & word_mask(word, begin, end);
 
 		if (found)
 			return word * WORD_BITS + (size_t)__builtin_ctzll(found);
@@ -122,8 +121,7 @@ int draft_write(struct draft *draft, size_t base_size, size_t offset, struct byt
 {
 	size_t size = bytes_size(bytes);
 
-	(void)base_size; /* what is laid over a base within the limit stays within it */
-	if (!fits(draft, offset, size))
+	if (!fits(draft, offset, size) || !fits(draft, 0, draft_size(draft, base_size)))
 		return -EFBIG;
 	if (draft->tail.size > 0)
 		return -EAGAIN;
@@ -171,8 +169,7 @@ int draft_truncate(struct draft *draft, size_t size)
 
 int draft_extend(struct draft *draft, size_t base_size, size_t size)
 {
-	(void)base_size; /* as in draft_write */
-	if (!fits(draft, 0, size))
+	if (!fits(draft, 0, size) || !fits(draft, 0, draft_size(draft, base_size)))
 		return -EFBIG;
 	if (draft->tail.size > 0)
 		return -EAGAIN;
@@ -248,6 +245,5 @@ void draft_check(const struct draft *draft)
 	ASSERT(!draft->sized || draft->keep <= draft->size);
 	ASSERT(!draft->sized || draft->tail.size == 0);
 	ASSERT(draft->sized || draft->keep == SIZE_MAX);
-	ASSERT(draft->changed ||
-	       (draft->size == 0 && draft->extent == 0 && draft->tail.size == 0));
+	ASSERT(draft->changed || (draft->size == 0 && draft->extent == 0 && draft->tail.size == 0));
 }

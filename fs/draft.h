@@ -22,14 +22,15 @@
  *  1. written bits are set below extent only, extent <= capacity
  *  2. sized: keep <= size and extent <= size, and the tail is empty (what is
  *     appended then has a place)
- *  3. no result is longer than size_max as long as the base isn't
+ *  3. no result over the base that the edits were made with is longer than
+ *     size_max; over another one it may be (draft_size tells)
  */
 struct draft {
-	uint8_t *data;	   /* capacity bytes; those that are not written are undefined */
+	uint8_t *data;     /* capacity bytes; those that are not written are undefined */
 	uint64_t *written; /* a bit a byte of data */
 	size_t capacity;   /* 0, or a multiple of 64 */
-	size_t extent;	   /* behind the last byte ever written */
-	size_t keep;	   /* so much of the base counts; SIZE_MAX: all */
+	size_t extent;     /* behind the last byte ever written */
+	size_t keep;       /* so much of the base counts; SIZE_MAX: all */
 	size_t size;
 	bool sized;
 	bool changed; /* anything was done at all */

@@ -3,6 +3,8 @@ noinst_LIBRARIES += fs/libfs.a
 fs_libfs_a_CPPFLAGS = $(AM_CPPFLAGS) -DZKFSD_PATH='"$(bindir)/zkfsd"'
 fs_libfs_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 fs_libfs_a_SOURCES = \
+	%D%/content.c %D%/content.h \
+	%D%/draft.c %D%/draft.h \
 	%D%/file.h %D%/fs.h \
 	%D%/change.c %D%/change.h \
 	%D%/compare.c %D%/compare.h \
@@ -12,10 +14,12 @@ fs_libfs_a_SOURCES = \
 	%D%/name.c %D%/name.h \
 	%D%/node.c %D%/node.h \
 	%D%/notifier.c %D%/notifier.h \
+	%D%/opener.c %D%/opener.h \
 	%D%/options.c %D%/options.h \
 	%D%/replica.c %D%/replica.h \
 	%D%/report.c %D%/report.h \
 	%D%/request.c %D%/request.h \
+	%D%/value.c \
 	%D%/znode.c %D%/znode.h
 
 dist_man_MANS += %D%/zkfs.8

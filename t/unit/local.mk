@@ -74,6 +74,15 @@ TESTS += %D%/test-worker
 t_unit_test_worker_SOURCES = %D%/test-worker.c %D%/cmocka.h
 t_unit_test_worker_CFLAGS = $(unit_cflags)
 t_unit_test_worker_LDADD = src/io/libio.a src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-fs-content %D%/test-fs-opener
+TESTS += %D%/test-fs-content %D%/test-fs-opener
+t_unit_test_fs_content_SOURCES = %D%/test-fs-content.c %D%/cmocka.h
+t_unit_test_fs_content_CFLAGS = $(unit_cflags)
+t_unit_test_fs_content_LDADD = fs/libfs.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+t_unit_test_fs_opener_SOURCES = %D%/test-fs-opener.c %D%/cmocka.h
+t_unit_test_fs_opener_CFLAGS = $(unit_cflags)
+t_unit_test_fs_opener_LDADD = fs/libfs.a src/base/libbase.a $(CMOCKA_LIBS)
 endif
 
 EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-log.txt %D%/vectors-quorum.txt
