@@ -1,4 +1,17 @@
 noinst_LIBRARIES += replica/tree/libtree.a
 replica_tree_libtree_a_SOURCES = \
+	%D%/acl_cache.c %D%/acl_cache.h \
+	%D%/apply.c %D%/apply.h \
+	%D%/auth.c %D%/auth.h \
+	%D%/blob.c %D%/blob.h \
+	%D%/changes.c %D%/changes.h \
+	%D%/session.c %D%/session.h \
+	%D%/tree.c %D%/tree.h \
+	%D%/tree_impl.h \
+	%D%/tree_session.c \
+	%D%/tree_store.c \
 	%D%/txn.c %D%/txn.h \
-	%D%/txn-text.c %D%/txn-text.h
+	%D%/txn-text.c %D%/txn-text.h \
+	%D%/watch.c %D%/watch.h \
+	%D%/znode.c %D%/znode.h \
+	%D%/znode_index.c %D%/znode_index.h

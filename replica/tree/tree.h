@@ -5,10 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "replica/tree/acl_cache.h"
 #include "replica/tree/blob.h"
+#include "replica/tree/znode.h"
 #include "src/base/bytes.h"
-#include "src/base/list.h"
 #include "src/base/map.h"
 #include "src/zk/acl.h"
 #include "src/zk/code.h"
@@ -38,64 +37,14 @@
  * tree_check proves them all.
  */
 
-/* StatPersisted: what is stored. cversion counts creates of children only. */
-struct znode_stat {
-	zxid_t czxid;
-	zxid_t mzxid;
-	zxid_t pzxid;
-	msec_t ctime; /* wall clock */
-	msec_t mtime;
-	int32_t version;
-	int32_t cversion;
-	int32_t aversion;
-	session_id_t ephemeral_owner; /* see znode_kind */
-};
-
-enum znode_kind { ZNODE_PERSISTENT, ZNODE_EPHEMERAL, ZNODE_CONTAINER, ZNODE_TTL };
-
-/* EphemeralType: what an owner that is no session id means. */
-#define ZNODE_OWNER_CONTAINER INT64_MIN
-#define ZNODE_OWNER_TTL_BITS ((int64_t)0xff00000000000000)
-#define ZNODE_TTL_MS_MAX INT64_C(0xffffffffff)
-enum znode_kind znode_kind_of(session_id_t ephemeral_owner, bool extended_types);
-
-/* Read freely; only tree.c writes. About 150 bytes, path and data besides. */
-struct znode {
-	struct znode *chain;   /* of the hash bucket */
-	struct znode *parent;  /* NULL for the root */
-	struct list sibling;   /* on parent->children */
-	struct list children;  /* in order of insertion */
-	struct blob *data;     /* NULL: null */
-	struct acl_list *acls;
-	struct znode_stat stat;
-	uint32_t child_count;
-	uint32_t hash;
-	uint32_t content_crc; /* over path and data: where the digest's CRC goes on with the Stat */
-	uint32_t digest;
-	uint32_t dirty; /* index into the tree's changes plus one, 0 for clean */
-	uint32_t path_size : 31;
-	uint32_t stored : 1; /* the last write-out, or the load, had it */
-	char path[];	     /* the root's is empty */
-};
-
-struct bytes znode_path(const struct znode *znode); /* "/" for the root */
-struct bytes znode_name(const struct znode *znode); /* the last component */
-struct bytes znode_data(const struct znode *znode);
-void znode_stat(const struct znode *znode, bool extended_types, struct zk_stat *ret_stat);
-
-/* The digest's two halves, for who predicts it (prep): CRC-32 of path and data, then on over the Stat. */
-uint32_t znode_content_crc(struct bytes path, struct bytes data);
-uint32_t znode_digest(uint32_t content_crc, const struct znode_stat *stat);
-/* Everything below /zookeeper/ is left out of the tree digest. */
-bool znode_is_digested(struct bytes path);
-
 /* A session that was created and not closed, or that still owns ephemerals. */
 struct tree_session {
 	struct map_entry entry;
 	session_id_t id;
 	int32_t timeout_ms;
 	bool open;
-	uint32_t dirty; /* as struct znode's */
+	bool stored; /* this and the next as in struct znode */
+	uint32_t dirty;
 	struct map ephemerals; /* struct tree_ephemeral by path */
 	size_t ephemeral_size; /* bytes of their paths, with 4 for each length */
 };
@@ -126,7 +75,10 @@ const struct znode *tree_find(const struct tree *tree, struct bytes path);
 /* The znodes below path, itself not counted; O(them). */
 size_t tree_descendant_count(const struct tree *tree, const struct znode *znode);
 
-/* In order of creation, but the root first; NULL at the end. Parents come before children. */
+/*
+ * All znodes, beginning with the root behind NULL: a parent before its
+ * children, those in the order of their creation; NULL at the end.
+ */
 const struct znode *tree_walk_next(const struct tree *tree, const struct znode *znode);
 
 /* ---- changes: the effects of one transaction's parts ---- */
@@ -157,6 +109,10 @@ enum zk_code tree_set_acls(struct tree *tree, struct bytes path, const struct zk
 
 /* A create found its znode there already: raise the parent's cversion and pzxid if they are lower. */
 void tree_raise_parent(struct tree *tree, struct bytes path, int32_t cversion, zxid_t zxid);
+
+/* The tree's own list of that content, with a reference that tree_put_acls gives back. */
+struct acl_list *tree_get_acls(struct tree *tree, const struct zk_acls *acls);
+void tree_put_acls(struct tree *tree, struct acl_list *list);
 
 /* ---- sessions ---- */
 

@@ -1,0 +1,105 @@
+#include "replica/tree/znode_index.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "src/base/assert.h"
+#include "src/base/mem.h"
+#include "src/base/siphash.h"
+
+enum { BUCKET_COUNT_MIN = 16 };
+
+void znode_index_init(struct znode_index *index)
+{
+	*index = (struct znode_index){
+		.buckets = mem_zalloc(BUCKET_COUNT_MIN * sizeof(struct znode *)),
+		.bucket_count = BUCKET_COUNT_MIN,
+		.capacity = BUCKET_COUNT_MIN,
+		.round = BUCKET_COUNT_MIN,
+	};
+	/* Clients choose the paths, so not the hashes. Nothing observable depends on them. */
+	(void)!getrandom(index->hash_key, sizeof(index->hash_key), GRND_NONBLOCK);
+}
+
+void znode_index_release(struct znode_index *index)
+{
+	free(index->buckets);
+	*index = (struct znode_index){0};
+}
+
+static uint32_t hash_of(const struct znode_index *index, const char *path, size_t size)
+{
+	return (uint32_t)siphash(index->hash_key, path, size);
+}
+
+static struct znode **bucket_of(const struct znode_index *index, uint32_t hash)
+{
+	size_t at = hash & (index->round * 2 - 1);
+
+	if (at >= index->bucket_count)
+		at = hash & (index->round - 1);
+	return &index->buckets[at];
+}
+
+struct znode *znode_index_find(const struct znode_index *index, const char *path, size_t size)
+{
+	uint32_t hash = hash_of(index, path, size);
+
+	for (struct znode *at = *bucket_of(index, hash); at; at = at->chain)
+		if (at->hash == hash && at->path_size == size && memcmp(at->path, path, size) == 0)
+			return at;
+	return NULL;
+}
+
+static void chain_in(struct znode_index *index, struct znode *znode)
+{
+	struct znode **bucket = bucket_of(index, znode->hash);
+
+	znode->chain = *bucket;
+	*bucket = znode;
+}
+
+/* Add one bucket, and divide the one that was its znodes' between the two. */
+static void split_bucket(struct znode_index *index)
+{
+	struct znode **source = &index->buckets[index->bucket_count - index->round];
+	struct znode *left = *source;
+	struct znode *next;
+
+	if (index->bucket_count == index->capacity) {
+		index->capacity *= 2;
+		index->buckets =
+			mem_realloc(index->buckets, index->capacity * sizeof(struct znode *));
+		source = &index->buckets[index->bucket_count - index->round];
+	}
+	*source = NULL;
+	index->buckets[index->bucket_count++] = NULL;
+	for (; left; left = next) {
+		next = left->chain;
+		chain_in(index, left);
+	}
+	if (index->bucket_count == index->round * 2)
+		index->round *= 2;
+}
+
+void znode_index_insert(struct znode_index *index, struct znode *znode)
+{
+	if (index->count >= index->bucket_count)
+		split_bucket(index);
+	znode->hash = hash_of(index, znode->path, znode->path_size);
+	chain_in(index, znode);
+	index->count++;
+}
+
+void znode_index_remove(struct znode_index *index, struct znode *znode)
+{
+	struct znode **at = bucket_of(index, znode->hash);
+
+	while (*at && *at != znode)
+		at = &(*at)->chain;
+	ASSERT(*at == znode);
+	*at = znode->chain;
+	znode->chain = NULL;
+	index->count--;
+}
