@@ -1,0 +1,11 @@
+noinst_LIBRARIES += replica/server/libserver.a
+replica_server_libserver_a_SOURCES = \
+	%D%/connection.c %D%/connection.h \
+	%D%/establish.c \
+	%D%/intake.c \
+	%D%/proposal.c \
+	%D%/read.c \
+	%D%/reply.c \
+	%D%/server.c %D%/server.h \
+	%D%/server_impl.h \
+	%D%/watching.c

@@ -1,0 +1,148 @@
+#ifndef SERVER_SERVER_IMPL_H
+#define SERVER_SERVER_IMPL_H
+
+#include "replica/server/connection.h"
+#include "replica/server/server.h"
+#include "replica/tree/apply.h"
+#include "replica/tree/prep.h"
+#include "replica/tree/session.h"
+#include "replica/tree/tree.h"
+#include "replica/tree/txn.h"
+#include "replica/tree/watch.h"
+#include "src/base/list.h"
+#include "src/base/map.h"
+
+/*
+ * What the parts of the server share:
+ *
+ *	server.c      life, events, actions, statistics
+ *	establish.c   connect requests, sessions that begin
+ *	intake.c      frames: what each is, and whether it waits
+ *	proposal.c    writes: transactions out, commits in, answers
+ *	read.c        requests that the replica answers from its tree
+ *	watching.c    requests about watches, and the events
+ *	reply.c       the bytes that go to a connection
+ *
+ * A frame goes intake -> read, or intake -> proposal -> (the log) -> proposal,
+ * and ends in reply.
+ */
+
+/* A transaction that was proposed and is not applied yet. */
+struct proposal {
+	struct list link;
+	zxid_t zxid;
+	struct blob *txn;
+};
+
+struct server {
+	struct server_config config;
+	bool started;
+	bool intake;
+	msec_t now_ms;
+	msec_t wall_ms;
+	struct tree *tree;
+	struct watches watches;
+	struct session_tracker tracker;
+	struct prep prep;
+	struct apply apply;
+	struct map connections;	   /* struct connection by id */
+	struct map by_session;	   /* and by session */
+	struct list unestablished; /* in the order in which they were opened */
+	struct list outgoing;	   /* connections with bytes that an action names */
+	struct list proposals;
+	struct list syncs; /* struct queued that wait for their zxid, in its order */
+	zxid_t proposed;
+	zxid_t committed;
+	size_t outstanding;
+	struct buf txn; /* the one that is being made */
+	struct server_action *actions;
+	size_t action_count;
+	size_t action_at;
+	size_t action_capacity;
+	struct server_stats stats;
+};
+
+/* ---- server.c ---- */
+
+void server_emit(struct server *server, const struct server_action *action);
+/* What is queued goes out, then the connection ends; its watches and requests are gone at once. */
+void server_close_connection(struct server *server, struct connection *connection);
+void server_pause(struct server *server, struct connection *connection, enum pause_reason reason);
+void server_resume(struct server *server, struct connection *connection, enum pause_reason reason);
+
+/* ---- establish.c ---- */
+
+void establish_connect(struct server *server, struct connection *connection, struct bytes frame);
+/* Its createSession was applied. */
+void establish_finish(struct server *server, session_id_t session_id);
+/* No two connections have one session. */
+void establish_set_session(struct server *server, struct connection *connection,
+			   session_id_t session_id);
+struct connection *establish_find(const struct server *server, session_id_t session_id);
+
+/* ---- intake.c ---- */
+
+void intake_frame(struct server *server, struct connection *connection, struct bytes frame,
+		  msec_t received_ms);
+/* Look at the frames that were held back, as far as nothing holds them any more. */
+void intake_held(struct server *server, struct connection *connection);
+/* Answer what stands at the head of the queue and waits for nothing. */
+void intake_drain(struct server *server, struct connection *connection);
+
+/* ---- proposal.c ---- */
+
+void proposal_submit(struct server *server, struct connection *connection, int32_t xid,
+		     int32_t opcode, struct bytes body, msec_t received_ms);
+void proposal_create_session(struct server *server, session_id_t session_id, int32_t timeout_ms);
+/* Without a request of the client: the session expired, or is none. */
+void proposal_close_session(struct server *server, session_id_t session_id);
+/* Apply what is committed. */
+void proposal_apply(struct server *server);
+void proposal_forget_all(struct server *server);
+
+/* ---- read.c ---- */
+
+/* The answer, behind everything before it. */
+void read_execute(struct server *server, struct connection *connection, int32_t xid, int32_t opcode,
+		  struct bytes body, msec_t received_ms);
+bool read_is_permitted(const struct server *server, const struct connection *connection,
+		       const struct zk_acls *acls, int32_t perms);
+
+/* ---- watching.c: each returns the code of its answer ---- */
+
+enum zk_code watching_set_watches(struct server *server, struct connection *connection,
+				  struct bytes body, bool has_persistent);
+enum zk_code watching_add(struct server *server, struct connection *connection, struct bytes body);
+enum zk_code watching_check(struct server *server, struct connection *connection,
+			    struct bytes body);
+enum zk_code watching_remove(struct server *server, struct connection *connection,
+			     struct bytes body);
+/* A read's watch. */
+void watching_register(struct server *server, struct connection *connection,
+		       enum watch_table_id table, struct bytes path);
+/* apply_event_fn, data is the server. */
+void watching_event(void *data, struct watcher *watcher, zxid_t zxid, enum zk_event_type type,
+		    struct bytes path, const struct zk_acls *acls);
+
+/* ---- reply.c ---- */
+
+/*
+ * A frame begins; records are appended to the buf that is returned, then
+ * reply_end. The header's zxid is the tree's but where reply_begin_at gives one.
+ */
+struct buf *reply_begin(struct server *server, struct connection *connection, int32_t xid,
+			enum zk_code err);
+struct buf *reply_begin_at(struct server *server, struct connection *connection, int32_t xid,
+			   zxid_t zxid, enum zk_code err);
+/* Without a reply header: the answer to a connect request. */
+struct buf *reply_begin_bare(struct server *server, struct connection *connection);
+void reply_end(struct server *server, struct connection *connection);
+/* Take back the frame that was begun. */
+void reply_cancel(struct server *server, struct connection *connection);
+/* A frame of the header alone. */
+void reply_code(struct server *server, struct connection *connection, int32_t xid, enum zk_code err);
+/* The request of that time was answered: count its latency. */
+void reply_count(struct server *server, struct connection *connection, int32_t xid, int32_t opcode,
+		 msec_t received_ms);
+
+#endif
