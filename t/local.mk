@@ -20,6 +20,7 @@ SH_TESTS = \
 # Written before what they test; each moves up once it passes.
 TESTS_PENDING = \
 	%D%/t0010-install.sh \
+	%D%/t2000-clients.sh \
 	%D%/t3000-mount.sh \
 	%D%/t3100-tree.sh \
 	%D%/t3110-types.sh \

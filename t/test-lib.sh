@@ -193,7 +193,6 @@ test_run_body () {
 
 test_eval () {
 	{
-		set -x
 		test_eval_alone "$1"
 		eval_status=$?
 		{ set +x; } 2>/dev/null
@@ -203,7 +202,8 @@ test_eval () {
 
 # A body may return, and returns from here.
 test_eval_alone () {
-	eval "$1"
+	eval "set -x
+$1"
 }
 
 # test_missing PREREQ,PREREQ...: true, with missing_reason set, if one is missing.
