@@ -3,4 +3,16 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/config.c %D%/config.h \
 	%D%/config_keys.c %D%/config_keys.h \
 	%D%/properties.c %D%/properties.h \
-	%D%/quorum_server.c %D%/quorum_server.h
+	%D%/quorum_server.c %D%/quorum_server.h \
+	%D%/store.c %D%/store.h \
+	%D%/store_db.c %D%/store_db.h \
+	%D%/store_dir.c %D%/store_dir.h \
+	%D%/store_lag.c %D%/store_lag.h \
+	%D%/store_read_log.c \
+	%D%/store_recover.c %D%/store_recover.h \
+	%D%/store_segment.c %D%/store_segment.h \
+	%D%/store_state.c %D%/store_state.h \
+	%D%/store_tree.c %D%/store_tree.h \
+	%D%/store_wal.c %D%/store_wal.h \
+	%D%/store_work.c %D%/store_work.h \
+	%D%/store_writeout.c %D%/store_writeout.h

@@ -85,7 +85,7 @@ struct store_events {
 	void (*notify)(void *data);
 	/* Every transaction up to zxid is durable. */
 	void (*log_durable)(zxid_t zxid, void *data);
-	/* The last store_set_epochs, and all that was appended before it, is durable. */
+	/* Once for each store_set_epochs, in their order: it, and all that was appended before it, is durable. */
 	void (*epochs_durable)(void *data);
 	/* The tree on disk is that of zxid; another write-out is possible. */
 	void (*tree_durable)(zxid_t zxid, void *data);
@@ -127,9 +127,10 @@ int store_open(const struct store_options *options, const struct store_events *e
  * has committed set; a standalone takes the others as committed, too. A new
  * store has no row and no transaction: its tree is that of tree_new.
  *
- * A callback returns 0 or a negative errno, which ends the load and is returned
- * with what the callback wrote to refusal; so tree_done compares digest with
- * what the rows gave. Spans are valid during the call. Otherwise as store_open.
+ * A callback returns 0 or a negative errno, which ends the load. What tree_done
+ * and txn return is passed on with the sentence that they wrote: tree_done
+ * compares digest with what the rows gave. Spans are valid during the call.
+ * Otherwise as store_open.
  */
 struct store_loader {
 	int (*row)(const struct tree_row *row, void *data);
@@ -177,7 +178,7 @@ const struct store_state *store_state(const struct store *store);
 int store_append(struct store *store, zxid_t zxid, struct bytes txn, zxid_t committed);
 
 /* Bytes that are appended and not yet durable. */
-size_t store_queue_size(const struct store *store);
+size_t store_queue_size(struct store *store);
 
 /* Make both epochs durable, after everything that was appended before. -> epochs_durable */
 void store_set_epochs(struct store *store, int64_t accepted_epoch, int64_t current_epoch);

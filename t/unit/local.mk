@@ -83,6 +83,12 @@ t_unit_test_fs_content_LDADD = fs/libfs.a src/zk/libzk.a src/base/libbase.a $(CM
 t_unit_test_fs_opener_SOURCES = %D%/test-fs-opener.c %D%/cmocka.h
 t_unit_test_fs_opener_CFLAGS = $(unit_cflags)
 t_unit_test_fs_opener_LDADD = fs/libfs.a src/base/libbase.a $(CMOCKA_LIBS)
+check_PROGRAMS += %D%/test-store
+TESTS += %D%/test-store
+t_unit_test_store_SOURCES = %D%/test-store.c t/sim/store-rig.c t/sim/store-rig.h %D%/cmocka.h
+t_unit_test_store_CFLAGS = $(unit_cflags)
+t_unit_test_store_LDADD = replica/io/libreplicaio.a replica/tree/libtree.a src/zk/libzk.a \
+	src/base/libbase.a $(SQLITE_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
 endif
 
 EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-log.txt %D%/vectors-quorum.txt

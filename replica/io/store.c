@@ -1,0 +1,448 @@
+#include "replica/io/store.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replica/io/store_work.h"
+#include "src/base/assert.h"
+#include "src/base/mem.h"
+
+/* ---- opening ---- */
+
+/* A new store's tree may be there already: a crash came before state.db. */
+static int check_tree_is_new(struct store *store, struct store_refusal *ret_refusal)
+{
+	struct store_tree_db tree;
+	int error = store_tree_open(&tree, &store->dir, 1, ret_refusal);
+
+	if (!error && (tree.head.zxid != 0 || tree.head.row_count != 0))
+		error = store_db_damaged(&tree.db, ret_refusal, "state.db beside it is missing");
+	if (!error)
+		store_tree_close(&tree);
+	return error;
+}
+
+/* state.db comes last: it says that the rest is there. */
+static int create(struct store *store, int64_t myid, struct store_refusal *ret_refusal)
+{
+	struct store_state_row state = {.myid = myid, .generation = 1};
+	char *tree = store_dir_tree(&store->dir, state.generation);
+	int error;
+
+	error = store_dir_check_new(&store->dir, ret_refusal);
+	if (!error && store_dir_has(tree))
+		error = check_tree_is_new(store, ret_refusal);
+	else if (!error)
+		error = store_tree_make(&store->dir, state.generation, 0, ret_refusal);
+	if (!error)
+		error = store_state_make(&store->dir, &state, ret_refusal);
+	free(tree);
+	return error;
+}
+
+/* A standalone that joins an ensemble gets its first myid; after that it stays. */
+static int check_myid(struct store *store, int64_t myid, struct store_refusal *ret_refusal)
+{
+	struct store_state_row row = store->state_db.row;
+
+	if (myid == STORE_MYID_NONE || myid == row.myid)
+		return 0;
+	if (row.myid != STORE_MYID_NONE)
+		return store_refuse(ret_refusal, -EINVAL,
+				    "%s belongs to the server with myid %lld, not %lld",
+				    store->dir.data, (long long)row.myid, (long long)myid);
+	row.myid = myid;
+	return store_state_write(&store->state_db, &row, ret_refusal);
+}
+
+static int open_tree(struct store *store, struct store_refusal *ret_refusal)
+{
+	char *path = store_dir_tree(&store->dir, store->generation);
+	int error;
+
+	if (store_dir_has(path))
+		error = store_tree_open(&store->tree, &store->dir, store->generation, ret_refusal);
+	else
+		error = store_refuse(ret_refusal, -EBADMSG, "%s is missing", path);
+	free(path);
+	return error;
+}
+
+static void note_state(struct store *store)
+{
+	const struct store_state_row *row = &store->state_db.row;
+
+	store->state = (struct store_state){
+		.myid = row->myid,
+		.accepted_epoch = row->accepted_epoch,
+		.current_epoch = row->current_epoch,
+		.generation = row->generation,
+		.base_zxid = row->base_zxid,
+		.tree_zxid = store->tree.head.zxid,
+		.tree_digest = store->tree.head.digest,
+	};
+}
+
+static int open_files(struct store *store, const struct store_options *options,
+		      struct store_refusal *ret_refusal)
+{
+	int error;
+
+	error = store_dir_open(&store->dir, options, ret_refusal);
+	if (error)
+		return error;
+	store->dir.vfs = store->vfs;
+	if (store->dir.is_new)
+		error = create(store, options->myid, ret_refusal);
+	if (!error)
+		error = store_state_open(&store->state_db, &store->dir, ret_refusal);
+	if (!error)
+		error = check_myid(store, options->myid, ret_refusal);
+	if (error)
+		return error;
+	store->generation = store->state_db.row.generation;
+	error = open_tree(store, ret_refusal);
+	if (!error)
+		note_state(store);
+	return error;
+}
+
+static struct store *alloc_store(const struct store_options *options,
+				 const struct store_events *events, void *data)
+{
+	struct store *store = mem_zalloc(sizeof(*store));
+
+	store->vfs = options->vfs ? mem_strdup(options->vfs) : NULL;
+	store->segment_size = options->segment_size ? options->segment_size : STORE_SEGMENT_SIZE;
+	store->events = *events;
+	store->data = data;
+	list_init(&store->jobs);
+	ASSERT(pthread_mutex_init(&store->mutex, NULL) == 0);
+	for (size_t i = 0; i < 2; i++)
+		ASSERT(pthread_cond_init(&store->threads[i].wake, NULL) == 0);
+	return store;
+}
+
+static void free_store(struct store *store)
+{
+	store_segment_close(&store->segment);
+	store_tree_close(&store->tree);
+	store_state_close(&store->state_db);
+	store_dir_close(&store->dir);
+	list_for_each_safe (&store->jobs, at) {
+		list_remove(at);
+		store_job_free(list_item(at, struct store_job, link));
+	}
+	store_job_free(store->free_job);
+	store_writeout_free(store->writeout);
+	store_writeout_free(store->written);
+	store_lag_release(&store->lag);
+	free(store->segments);
+	for (size_t i = 0; i < 2; i++)
+		ASSERT(pthread_cond_destroy(&store->threads[i].wake) == 0);
+	ASSERT(pthread_mutex_destroy(&store->mutex) == 0);
+	free(store->vfs);
+	free(store);
+}
+
+int store_open(const struct store_options *options, const struct store_events *events, void *data,
+	       struct store **ret_store, struct store_refusal *ret_refusal)
+{
+	struct store *store = alloc_store(options, events, data);
+	int error = open_files(store, options, ret_refusal);
+
+	if (error) {
+		free_store(store);
+		return error;
+	}
+	*ret_store = store;
+	return 0;
+}
+
+/* ---- loading ---- */
+
+struct replay {
+	struct store *store;
+	const struct store_loader *loader;
+	void *data;
+};
+
+static int replay_txn(zxid_t zxid, struct bytes txn, bool committed, void *data,
+		      struct store_refusal *ret_refusal)
+{
+	struct replay *replay = data;
+
+	store_lag_add(&replay->store->lag, zxid, bytes_size(txn));
+	return replay->loader->txn(zxid, txn, committed, ret_refusal, replay->data);
+}
+
+/*
+ * What was begun and never committed to goes: state.db forgets it first. And
+ * what was found logged now will have to be there the next time, too.
+ */
+static int tidy(struct store *store, const struct store_recovered *recovered,
+		struct store_refusal *ret_refusal)
+{
+	struct store_state_row row = store->state_db.row;
+	char *empty;
+	int error = 0;
+
+	row.logged_zxid = recovered->logged_zxid;
+	row.segment_zxid = 0;
+	if (recovered->segment_count > 0)
+		row.segment_zxid = recovered->segments[recovered->segment_count - 1].first_zxid;
+	if (memcmp(&row, &store->state_db.row, sizeof(row)) != 0)
+		error = store_state_write(&store->state_db, &row, ret_refusal);
+	if (!error && recovered->empty_segment) {
+		empty = store_dir_log(&store->dir, store->generation, recovered->empty_segment);
+		error = store_dir_remove(&store->dir, empty, ret_refusal);
+		free(empty);
+	}
+	if (!error)
+		error = store_dir_remove_void(&store->dir, store->generation, ret_refusal);
+	return error;
+}
+
+static void note_recovered(struct store *store, const struct store_recovered *recovered)
+{
+	store->segments = recovered->segments;
+	store->segment_count = recovered->segment_count;
+	store->tree_zxid = store->state.tree_zxid;
+	store->state.logged_zxid = recovered->logged_zxid;
+	store->state.committed_zxid = recovered->committed_zxid;
+	store->appended_zxid = recovered->logged_zxid;
+	store->durable_zxid = recovered->logged_zxid;
+	store->spare = STORE_SPARE_WANTED;
+	store->is_loaded = true;
+}
+
+int store_load(struct store *store, const struct store_loader *loader, void *data,
+	       struct store_refusal *ret_refusal)
+{
+	struct replay replay = {.store = store, .loader = loader, .data = data};
+	struct store_recovered recovered;
+	int error;
+
+	ASSERT(!store->is_loaded);
+	error = store_tree_load(&store->tree, loader, data, ret_refusal);
+	if (!error)
+		error = store_recover_log(&store->dir, &store->state_db.row,
+					  store->state.tree_zxid, replay_txn, &replay, &recovered,
+					  ret_refusal);
+	if (error)
+		return error;
+	error = tidy(store, &recovered, ret_refusal);
+	if (error)
+		free(recovered.segments);
+	else
+		note_recovered(store, &recovered);
+	return error;
+}
+
+/* ---- working ---- */
+
+void store_start(struct store *store)
+{
+	ASSERT(store->is_loaded && !store->threads[0].is_running);
+	store_start_threads(store);
+}
+
+bool store_step(struct store *store, enum store_worker worker)
+{
+	ASSERT(store->is_loaded && !store->threads[0].is_running);
+	return store_work(store, worker);
+}
+
+/* What the workers left for the loop thread, taken from under the mutex at once. */
+struct news {
+	zxid_t durable_zxid;
+	unsigned epochs_done;
+	struct store_writeout *written;
+	bool has_failed;
+};
+
+static struct news take_news(struct store *store)
+{
+	struct news news;
+
+	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
+	news = (struct news){
+		.durable_zxid = store->durable_zxid,
+		.epochs_done = store->epochs_done,
+		.written = store->written,
+		.has_failed = store->has_failed,
+	};
+	store->epochs_done = 0;
+	store->written = NULL;
+	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
+	return news;
+}
+
+static void tell_tree(struct store *store, struct store_writeout *written)
+{
+	store->state.tree_zxid = written->zxid;
+	store->state.tree_digest = written->digest;
+	store->is_writing_tree = false;
+	store_lag_pass(&store->lag, written->zxid);
+	store_writeout_free(written);
+	store->events.tree_durable(store->state.tree_zxid, store->data);
+}
+
+void store_poll(struct store *store)
+{
+	struct news news = take_news(store);
+
+	if (news.durable_zxid > store->state.logged_zxid) {
+		store->state.logged_zxid = news.durable_zxid;
+		store->events.log_durable(news.durable_zxid, store->data);
+	}
+	for (; news.epochs_done > 0; news.epochs_done--)
+		store->events.epochs_durable(store->data);
+	if (news.written)
+		tell_tree(store, news.written);
+	if (news.has_failed && !store->has_told_failure) {
+		store->has_told_failure = true;
+		store->events.failed(store->failure.text, store->data);
+	}
+}
+
+/* So that the next start knows that nothing is missing at the log's end. */
+static void note_close(struct store *store)
+{
+	struct store_state_row row = store->state_db.row;
+	struct store_refusal refusal;
+
+	row.logged_zxid = store->durable_zxid;
+	/* All that is lost with it is that knowledge; the process ends anyway. */
+	if (row.logged_zxid != store->state_db.row.logged_zxid)
+		(void)store_state_write(&store->state_db, &row, &refusal);
+}
+
+void store_close(struct store *store)
+{
+	if (!store)
+		return;
+	if (store->threads[0].is_running) {
+		store_stop_threads(store);
+	} else if (store->is_loaded) {
+		while (store_work(store, STORE_LOG_WORKER) || store_work(store, STORE_TREE_WORKER))
+			;
+	}
+	if (store->is_loaded && !store->has_failed)
+		note_close(store);
+	free_store(store);
+}
+
+const struct store_state *store_state(const struct store *store)
+{
+	return &store->state;
+}
+
+/* ---- the log ---- */
+
+/* With the mutex held: memory for a job, behind the others. */
+static struct store_job *new_job(struct store *store)
+{
+	struct store_job *job = store->free_job;
+
+	store->free_job = NULL;
+	if (!job) {
+		job = mem_zalloc(sizeof(*job));
+		store_batch_init(&job->batch);
+	}
+	job->is_epochs = false;
+	store_batch_reset(&job->batch, store->appended_zxid);
+	list_append(&store->jobs, &job->link);
+	return job;
+}
+
+/* With the mutex held: the job that the transaction goes with. */
+static struct store_job *job_for(struct store *store, struct bytes txn)
+{
+	struct store_job *last;
+
+	if (list_is_empty(&store->jobs))
+		return new_job(store);
+	last = list_item(store->jobs.prev, struct store_job, link);
+	if (last->is_epochs || !store_batch_has_room(&last->batch, txn))
+		return new_job(store);
+	return last;
+}
+
+int store_append(struct store *store, zxid_t zxid, struct bytes txn, zxid_t committed)
+{
+	struct store_job *job;
+	size_t size_before;
+	int error = 0;
+
+	ASSERT(store->is_loaded && zxid > store->appended_zxid && zxid > 0);
+	if (bytes_size(txn) > STORE_TXN_SIZE_MAX)
+		return -EMSGSIZE;
+	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
+	if (store->queue_size + bytes_size(txn) > STORE_QUEUE_SIZE_MAX) {
+		error = -ENOBUFS;
+	} else {
+		job = job_for(store, txn);
+		size_before = job->batch.txns.size;
+		store_batch_add(&job->batch, zxid, txn, committed);
+		store->queue_size += job->batch.txns.size - size_before;
+		store_wake(store, STORE_LOG_WORKER);
+	}
+	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
+	if (error)
+		return error;
+	store->appended_zxid = zxid;
+	store_lag_add(&store->lag, zxid, bytes_size(txn));
+	return 0;
+}
+
+size_t store_queue_size(struct store *store)
+{
+	size_t size;
+
+	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
+	size = store->queue_size;
+	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
+	return size;
+}
+
+void store_set_epochs(struct store *store, int64_t accepted_epoch, int64_t current_epoch)
+{
+	struct store_job *job;
+
+	ASSERT(store->is_loaded);
+	store->state.accepted_epoch = accepted_epoch;
+	store->state.current_epoch = current_epoch;
+	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
+	job = new_job(store);
+	job->is_epochs = true;
+	job->accepted_epoch = accepted_epoch;
+	job->current_epoch = current_epoch;
+	store_wake(store, STORE_LOG_WORKER);
+	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
+}
+
+/* ---- the tree ---- */
+
+struct store_lag store_lag(const struct store *store)
+{
+	return store->lag.sum;
+}
+
+bool store_can_write_tree(const struct store *store)
+{
+	return !store->is_writing_tree;
+}
+
+void store_write_tree(struct store *store, struct store_writeout *writeout)
+{
+	ASSERT(store->is_loaded && store_can_write_tree(store));
+	ASSERT(writeout->zxid >= store->state.tree_zxid &&
+	       writeout->zxid <= store->state.logged_zxid);
+	store->is_writing_tree = true;
+	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
+	store->writeout = writeout;
+	store_wake(store, STORE_TREE_WORKER);
+	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
+}

@@ -1,0 +1,88 @@
+#ifndef IO_STORE_SEGMENT_H
+#define IO_STORE_SEGMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "replica/io/store_db.h"
+#include "replica/io/store_dir.h"
+#include "src/base/buf.h"
+#include "src/zk/zxid.h"
+
+/*
+ * One database of the log. It is written from its beginning, a row a commit,
+ * until it is full, and then only read. A process never goes on in a segment
+ * that an earlier one began: what a crash left in its WAL stays as it is.
+ */
+
+/* Transactions on their way into one row. */
+struct store_batch {
+	zxid_t first_zxid;
+	zxid_t last_zxid;
+	zxid_t committed_zxid;
+	zxid_t previous_zxid;
+	size_t count;
+	struct buf txns;
+};
+
+/* Room for STORE_BATCH_SIZE_MAX, or one larger transaction. */
+void store_batch_init(struct store_batch *batch);
+void store_batch_release(struct store_batch *batch);
+/* Begin one behind the transaction of previous_zxid. */
+void store_batch_reset(struct store_batch *batch, zxid_t previous_zxid);
+bool store_batch_has_room(const struct store_batch *batch, struct bytes txn);
+/* There must be room. */
+void store_batch_add(struct store_batch *batch, zxid_t zxid, struct bytes txn, zxid_t committed);
+
+/* ---- writing ---- */
+
+struct store_segment {
+	struct store_db db;
+	sqlite3_stmt *insert;
+	size_t size;	       /* of the rows written */
+	int wal_frame_count;   /* in its WAL now */
+	int light_commit_count; /* the last so many commits were small */
+};
+
+/* Make an empty one; it has no name yet. */
+int store_segment_make(const struct store_dir *dir, const char *path,
+		       struct store_refusal *ret_refusal);
+
+/* Open an empty one for writing. */
+int store_segment_open(struct store_segment *segment, const struct store_dir *dir, const char *path,
+		       struct store_refusal *ret_refusal);
+/* Takes one that is all zeros. */
+void store_segment_close(struct store_segment *segment);
+
+/* Durable when it returns. */
+int store_segment_write(struct store_segment *segment, const struct store_batch *batch,
+			struct store_refusal *ret_refusal);
+
+/* Whether it is worth it to begin the WAL anew, if nothing waits to be written. */
+bool store_segment_wants_checkpoint(const struct store_segment *segment);
+int store_segment_checkpoint(struct store_segment *segment, struct store_refusal *ret_refusal);
+
+/* ---- reading ---- */
+
+/* First and last of a segment's rows; false if it has none. */
+struct store_segment_span {
+	zxid_t first_zxid;
+	zxid_t last_zxid;
+	zxid_t committed_zxid;
+	zxid_t previous_zxid; /* of the first row */
+};
+int store_segment_span(struct store_db *db, bool *ret_has_rows, struct store_segment_span *ret_span,
+		       struct store_refusal *ret_refusal);
+
+/*
+ * Read the rows in order. Each row is checked by itself: checksum, order of the
+ * zxids, and that it begins and ends with the transactions it says.
+ */
+typedef int store_row_fn(const struct store_log_row *row, void *data,
+			 struct store_refusal *ret_refusal);
+typedef int store_txn_fn(zxid_t zxid, struct bytes txn, void *data,
+			 struct store_refusal *ret_refusal);
+int store_segment_read(struct store_db *db, store_row_fn *on_row, store_txn_fn *on_txn, void *data,
+		       struct store_refusal *ret_refusal);
+
+#endif

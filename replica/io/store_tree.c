@@ -1,0 +1,527 @@
+#include "replica/io/store_tree.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "src/base/assert.h"
+#include "src/base/endian.h"
+#include "src/base/mem.h"
+
+/*
+ * acl is a vector<ACL> as on the wire, or null; the Stat is as ZooKeeper's
+ * StatPersisted has it. Numbers wrap into SQLite's signed ones.
+ */
+#define SCHEMA                                                                                     \
+	"create table znode ("                                                                     \
+	"path text primary key, "                                                                  \
+	"data blob, "                                                                              \
+	"acl blob, "                                                                               \
+	"czxid integer not null, "                                                                 \
+	"mzxid integer not null, "                                                                 \
+	"pzxid integer not null, "                                                                 \
+	"ctime integer not null, "                                                                 \
+	"mtime integer not null, "                                                                 \
+	"version integer not null, "                                                               \
+	"cversion integer not null, "                                                              \
+	"aversion integer not null, "                                                              \
+	"ephemeral_owner integer not null, "                                                       \
+	"checksum integer not null) strict, without rowid; "                                       \
+	"create table session ("                                                                   \
+	"id integer primary key, "                                                                 \
+	"timeout_ms integer not null, "                                                            \
+	"checksum integer not null) strict; "                                                      \
+	"create table tree ("                                                                      \
+	"id integer primary key check (id = 1), "                                                  \
+	"zxid integer not null, "                                                                  \
+	"digest integer not null, "                                                                \
+	"row_count integer not null, "                                                             \
+	"checksum_sum integer not null, "                                                          \
+	"checksum integer not null) strict; "
+
+enum {
+	/* The connection's cache: what a write-out in order of paths needs is little. */
+	CACHE_SIZE_KIB = 16 << 10,
+	CHECKPOINT_FRAMES_MIN = 1000,
+};
+
+enum statement {
+	BEGIN,
+	COMMIT,
+	FIND_ZNODE,
+	PUT_ZNODE,
+	DELETE_ZNODE,
+	FIND_SESSION,
+	PUT_SESSION,
+	DELETE_SESSION,
+	PUT_HEAD,
+};
+
+static const char *const statement_texts[STORE_TREE_STATEMENTS] = {
+	[BEGIN] = "begin immediate",
+	[COMMIT] = "commit",
+	[FIND_ZNODE] = "select checksum from znode where path = ?1",
+	[PUT_ZNODE] = "insert or replace into znode values "
+		      "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+	[DELETE_ZNODE] = "delete from znode where path = ?1",
+	[FIND_SESSION] = "select checksum from session where id = ?1",
+	[PUT_SESSION] = "insert or replace into session values (?1, ?2, ?3)",
+	[DELETE_SESSION] = "delete from session where id = ?1",
+	[PUT_HEAD] = "update tree set (zxid, digest, row_count, checksum_sum, checksum) = "
+		     "(?1, ?2, ?3, ?4, ?5) where id = 1",
+};
+
+/* ---- checksums ---- */
+
+static uint32_t row_checksum(const struct tree_row *row, struct bytes acl)
+{
+	const int64_t numbers[] = {
+		row->stat.czxid,   row->stat.mzxid,    row->stat.pzxid,
+		row->stat.ctime,   row->stat.mtime,    row->stat.version,
+		row->stat.cversion, row->stat.aversion, row->stat.ephemeral_owner,
+	};
+	uint32_t crc = 0;
+
+	crc = store_crc_bytes(crc, row->path);
+	crc = store_crc_bytes(crc, row->data);
+	crc = store_crc_bytes(crc, acl);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		crc = store_crc_number(crc, numbers[i]);
+	return crc;
+}
+
+static uint32_t session_checksum(session_id_t id, int32_t timeout_ms)
+{
+	return store_crc_number(store_crc_number(0, id), timeout_ms);
+}
+
+static uint32_t head_checksum(const struct store_tree_head *head)
+{
+	uint32_t crc = 0;
+
+	crc = store_crc_number(crc, head->zxid);
+	crc = store_crc_number(crc, (int64_t)head->digest);
+	crc = store_crc_number(crc, head->row_count);
+	return store_crc_number(crc, (int64_t)head->checksum_sum);
+}
+
+/* ---- opening ---- */
+
+int store_tree_make(const struct store_dir *dir, uint32_t generation, zxid_t base_zxid,
+		    struct store_refusal *ret_refusal)
+{
+	struct store_tree_head head = {.zxid = base_zxid};
+	char *made = store_dir_new_tree(dir);
+	char *path = store_dir_tree(dir, generation);
+	char *schema = mem_printf(SCHEMA "insert into tree values (1, %" PRId64
+					 ", 0, 0, 0, %" PRIu32 ")",
+				  head.zxid, head_checksum(&head));
+	int error;
+
+	error = store_db_make(dir->vfs, made, schema, ret_refusal);
+	if (!error)
+		error = store_dir_rename(dir, made, path, ret_refusal);
+	free(schema);
+	free(made);
+	free(path);
+	return error;
+}
+
+static int read_head(struct store_tree_db *tree, struct store_refusal *ret_refusal)
+{
+	struct store_tree_head *head = &tree->head;
+	sqlite3_stmt *statement;
+	int error;
+
+	error = store_db_prepare(&tree->db,
+				 "select zxid, digest, row_count, checksum_sum, checksum "
+				 "from tree where id = 1",
+				 &statement, ret_refusal);
+	if (error)
+		return error;
+	switch (sqlite3_step(statement)) {
+	case SQLITE_ROW:
+		head->zxid = sqlite3_column_int64(statement, 0);
+		head->digest = (uint64_t)sqlite3_column_int64(statement, 1);
+		head->row_count = sqlite3_column_int64(statement, 2);
+		head->checksum_sum = (uint64_t)sqlite3_column_int64(statement, 3);
+		if (sqlite3_column_int64(statement, 4) != head_checksum(head))
+			error = store_db_damaged(&tree->db, ret_refusal,
+						 "the checksum of the table tree is wrong");
+		break;
+	case SQLITE_DONE:
+		error = store_db_damaged(&tree->db, ret_refusal, "the table tree is empty");
+		break;
+	default:
+		error = store_db_refuse(&tree->db, ret_refusal);
+	}
+	(void)sqlite3_finalize(statement);
+	return error;
+}
+
+static int note_commit(void *data, sqlite3 *sqlite, const char *name, int frame_count)
+{
+	struct store_tree_db *tree = data;
+
+	tree->wal_frame_count = frame_count;
+	return SQLITE_OK;
+}
+
+int store_tree_open(struct store_tree_db *tree, const struct store_dir *dir, uint32_t generation,
+		    struct store_refusal *ret_refusal)
+{
+	char *path = store_dir_tree(dir, generation);
+	char *cache_size = mem_printf("pragma cache_size = -%d", CACHE_SIZE_KIB);
+	int error;
+
+	*tree = (struct store_tree_db){0};
+	error = store_db_open(&tree->db, dir->vfs, path, ret_refusal);
+	if (!error)
+		error = store_db_run(&tree->db, cache_size, ret_refusal);
+	for (size_t i = 0; !error && i < STORE_TREE_STATEMENTS; i++)
+		error = store_db_prepare(&tree->db, statement_texts[i], &tree->statements[i],
+					 ret_refusal);
+	if (!error)
+		error = read_head(tree, ret_refusal);
+	if (error)
+		store_tree_close(tree);
+	else
+		/* The hook that was there before was none. */
+		(void)sqlite3_wal_hook(tree->db.sqlite, note_commit, tree);
+	free(cache_size);
+	free(path);
+	return error;
+}
+
+void store_tree_close(struct store_tree_db *tree)
+{
+	for (size_t i = 0; i < STORE_TREE_STATEMENTS; i++)
+		(void)sqlite3_finalize(tree->statements[i]);
+	if (tree->db.sqlite)
+		store_db_close(&tree->db);
+	*tree = (struct store_tree_db){0};
+}
+
+/* ---- loading ---- */
+
+/* What the rows add up to must be what the head says. */
+struct load {
+	struct store_tree_db *tree;
+	const struct store_loader *loader;
+	void *data;
+	struct store_refusal *ret_refusal;
+	int64_t row_count;
+	uint64_t checksum_sum;
+};
+
+static int check_row(struct load *load, int64_t stored, uint32_t computed, const char *table,
+		     struct bytes name)
+{
+	if (stored != computed)
+		return store_db_damaged(&load->tree->db, load->ret_refusal,
+					"the checksum of %s %.*s is wrong", table, name.size,
+					(const char *)name.data);
+	load->row_count++;
+	load->checksum_sum += computed;
+	return 0;
+}
+
+/* The column acl: null, or the count as on the wire and the elements. */
+static bool split_acl(struct bytes acl, struct zk_acls *ret_acls)
+{
+	if (bytes_is_null(acl)) {
+		*ret_acls = (struct zk_acls){.count = -1, .encoded = {.data = "", .size = 0}};
+		return true;
+	}
+	if (acl.size < 4)
+		return false;
+	ret_acls->count = (int32_t)endian_get_u32(acl.data);
+	ret_acls->encoded = bytes_of((const uint8_t *)acl.data + 4, (size_t)acl.size - 4);
+	return ret_acls->count >= 0;
+}
+
+static int load_znode(struct load *load, sqlite3_stmt *statement)
+{
+	struct tree_row row = {
+		.path = store_column_bytes(statement, 0),
+		.data = store_column_bytes(statement, 1),
+		.stat = {
+			.czxid = sqlite3_column_int64(statement, 3),
+			.mzxid = sqlite3_column_int64(statement, 4),
+			.pzxid = sqlite3_column_int64(statement, 5),
+			.ctime = sqlite3_column_int64(statement, 6),
+			.mtime = sqlite3_column_int64(statement, 7),
+			.version = sqlite3_column_int(statement, 8),
+			.cversion = sqlite3_column_int(statement, 9),
+			.aversion = sqlite3_column_int(statement, 10),
+			.ephemeral_owner = sqlite3_column_int64(statement, 11),
+		},
+	};
+	struct bytes acl = store_column_bytes(statement, 2);
+	int error;
+
+	error = check_row(load, sqlite3_column_int64(statement, 12), row_checksum(&row, acl),
+			  "znode", row.path);
+	if (!error && !split_acl(acl, &row.acls))
+		error = store_db_damaged(&load->tree->db, load->ret_refusal, "the ACL of %.*s",
+					 row.path.size, (const char *)row.path.data);
+	if (!error && load->loader->row(&row, load->data) != 0)
+		error = store_db_damaged(&load->tree->db, load->ret_refusal,
+					 "znode %.*s has no place in the tree", row.path.size,
+					 (const char *)row.path.data);
+	return error;
+}
+
+static int load_session(struct load *load, sqlite3_stmt *statement)
+{
+	session_id_t id = sqlite3_column_int64(statement, 0);
+	int32_t timeout_ms = sqlite3_column_int(statement, 1);
+	char name[32];
+	int error;
+
+	snprintf(name, sizeof(name), "0x%" PRIx64, (uint64_t)id);
+	error = check_row(load, sqlite3_column_int64(statement, 2),
+			  session_checksum(id, timeout_ms), "session", bytes_of_text(name));
+	if (!error && load->loader->session(id, timeout_ms, load->data) != 0)
+		error = store_db_damaged(&load->tree->db, load->ret_refusal,
+					 "session %s has no place in the tree", name);
+	return error;
+}
+
+static int each_row(struct load *load, const char *sql,
+		    int (*load_row)(struct load *load, sqlite3_stmt *statement))
+{
+	struct store_db *db = &load->tree->db;
+	sqlite3_stmt *statement;
+	int error;
+	int code;
+
+	error = store_db_prepare(db, sql, &statement, load->ret_refusal);
+	if (error)
+		return error;
+	while (!error && (code = sqlite3_step(statement)) == SQLITE_ROW)
+		error = load_row(load, statement);
+	if (!error && code != SQLITE_DONE)
+		error = store_db_refuse(db, load->ret_refusal);
+	(void)sqlite3_finalize(statement);
+	return error;
+}
+
+int store_tree_load(struct store_tree_db *tree, const struct store_loader *loader, void *data,
+		    struct store_refusal *ret_refusal)
+{
+	struct load load = {
+		.tree = tree,
+		.loader = loader,
+		.data = data,
+		.ret_refusal = ret_refusal,
+	};
+	const struct store_tree_head *head = &tree->head;
+	int error;
+
+	error = each_row(&load, "select * from znode order by path", load_znode);
+	if (!error)
+		error = each_row(&load, "select * from session order by id", load_session);
+	if (error)
+		return error;
+	if (load.row_count != head->row_count || load.checksum_sum != head->checksum_sum)
+		return store_db_damaged(&tree->db, ret_refusal,
+					"it has %" PRId64 " rows; not those that were written, %" PRId64,
+					load.row_count, head->row_count);
+	return loader->tree_done(head->zxid, head->digest, ret_refusal, data);
+}
+
+/* ---- writing ---- */
+
+/* Take the row that the statement finds, if there is one, out of the head's sums. */
+static int forget_old(struct store_tree_db *tree, struct store_tree_head *head,
+		      enum statement which, struct store_refusal *ret_refusal)
+{
+	sqlite3_stmt *statement = tree->statements[which];
+	int error = 0;
+
+	switch (sqlite3_step(statement)) {
+	case SQLITE_ROW:
+		head->row_count--;
+		head->checksum_sum -= (uint64_t)sqlite3_column_int64(statement, 0);
+		break;
+	case SQLITE_DONE:
+		break;
+	default:
+		error = store_db_refuse(&tree->db, ret_refusal);
+	}
+	/* It repeats what step said. */
+	(void)sqlite3_reset(statement);
+	return error;
+}
+
+static int run(struct store_tree_db *tree, enum statement which, struct store_refusal *ret_refusal)
+{
+	return store_db_step(&tree->db, tree->statements[which], ret_refusal);
+}
+
+static void bind_path(struct store_tree_db *tree, enum statement which, struct bytes path)
+{
+	int code = sqlite3_bind_text(tree->statements[which], 1, path.data, path.size,
+				     SQLITE_STATIC);
+
+	ASSERT(code == SQLITE_OK);
+}
+
+/* Binding a number to a parameter that is there can't fail. */
+static void bind_number(struct store_tree_db *tree, enum statement which, int index, int64_t number)
+{
+	(void)sqlite3_bind_int64(tree->statements[which], index, number);
+}
+
+static void bind_znode(struct store_tree_db *tree, const struct tree_row *row, struct bytes acl,
+		       uint32_t checksum)
+{
+	const struct znode_stat *stat = &row->stat;
+
+	bind_path(tree, PUT_ZNODE, row->path);
+	store_bind_bytes(tree->statements[PUT_ZNODE], 2, row->data);
+	store_bind_bytes(tree->statements[PUT_ZNODE], 3, acl);
+	bind_number(tree, PUT_ZNODE, 4, stat->czxid);
+	bind_number(tree, PUT_ZNODE, 5, stat->mzxid);
+	bind_number(tree, PUT_ZNODE, 6, stat->pzxid);
+	bind_number(tree, PUT_ZNODE, 7, stat->ctime);
+	bind_number(tree, PUT_ZNODE, 8, stat->mtime);
+	bind_number(tree, PUT_ZNODE, 9, stat->version);
+	bind_number(tree, PUT_ZNODE, 10, stat->cversion);
+	bind_number(tree, PUT_ZNODE, 11, stat->aversion);
+	bind_number(tree, PUT_ZNODE, 12, stat->ephemeral_owner);
+	bind_number(tree, PUT_ZNODE, 13, checksum);
+}
+
+static int put_znode(struct store_tree_db *tree, struct store_tree_head *head,
+		     const struct tree_row *row, struct buf *acl, struct store_refusal *ret_refusal)
+{
+	struct bytes acl_bytes = BYTES_NULL;
+	uint32_t checksum;
+	int error;
+
+	if (row->acls.count >= 0) {
+		buf_reset(acl);
+		zk_acls_write(acl, &row->acls);
+		ASSERT(!acl->error);
+		acl_bytes = buf_bytes(acl);
+	}
+	checksum = row_checksum(row, acl_bytes);
+	bind_path(tree, FIND_ZNODE, row->path);
+	error = forget_old(tree, head, FIND_ZNODE, ret_refusal);
+	if (error)
+		return error;
+	bind_znode(tree, row, acl_bytes, checksum);
+	head->row_count++;
+	head->checksum_sum += checksum;
+	return run(tree, PUT_ZNODE, ret_refusal);
+}
+
+static int delete_znode(struct store_tree_db *tree, struct store_tree_head *head, struct bytes path,
+			struct store_refusal *ret_refusal)
+{
+	int error;
+
+	bind_path(tree, FIND_ZNODE, path);
+	bind_path(tree, DELETE_ZNODE, path);
+	error = forget_old(tree, head, FIND_ZNODE, ret_refusal);
+	return error ? error : run(tree, DELETE_ZNODE, ret_refusal);
+}
+
+static int put_session(struct store_tree_db *tree, struct store_tree_head *head, session_id_t id,
+		       int32_t timeout_ms, struct store_refusal *ret_refusal)
+{
+	uint32_t checksum = session_checksum(id, timeout_ms);
+	int error;
+
+	bind_number(tree, FIND_SESSION, 1, id);
+	error = forget_old(tree, head, FIND_SESSION, ret_refusal);
+	if (error)
+		return error;
+	bind_number(tree, PUT_SESSION, 1, id);
+	bind_number(tree, PUT_SESSION, 2, timeout_ms);
+	bind_number(tree, PUT_SESSION, 3, checksum);
+	head->row_count++;
+	head->checksum_sum += checksum;
+	return run(tree, PUT_SESSION, ret_refusal);
+}
+
+static int delete_session(struct store_tree_db *tree, struct store_tree_head *head, session_id_t id,
+			  struct store_refusal *ret_refusal)
+{
+	int error;
+
+	bind_number(tree, FIND_SESSION, 1, id);
+	bind_number(tree, DELETE_SESSION, 1, id);
+	error = forget_old(tree, head, FIND_SESSION, ret_refusal);
+	return error ? error : run(tree, DELETE_SESSION, ret_refusal);
+}
+
+static int put_head(struct store_tree_db *tree, const struct store_tree_head *head,
+		    struct store_refusal *ret_refusal)
+{
+	bind_number(tree, PUT_HEAD, 1, head->zxid);
+	bind_number(tree, PUT_HEAD, 2, (int64_t)head->digest);
+	bind_number(tree, PUT_HEAD, 3, head->row_count);
+	bind_number(tree, PUT_HEAD, 4, (int64_t)head->checksum_sum);
+	bind_number(tree, PUT_HEAD, 5, head_checksum(head));
+	return run(tree, PUT_HEAD, ret_refusal);
+}
+
+static int write_change(struct store_tree_db *tree, struct store_tree_head *head,
+			const struct store_writeout *writeout, const struct store_change *change,
+			struct buf *acl, struct store_refusal *ret_refusal)
+{
+	struct tree_row row = store_change_row(writeout, change);
+
+	switch (change->type) {
+	case TREE_ZNODE_PUT:
+		return put_znode(tree, head, &row, acl, ret_refusal);
+	case TREE_ZNODE_DELETED:
+		return delete_znode(tree, head, row.path, ret_refusal);
+	case TREE_SESSION_PUT:
+		return put_session(tree, head, change->session_id, change->timeout_ms, ret_refusal);
+	default:
+		ASSERT(change->type == TREE_SESSION_DELETED);
+		return delete_session(tree, head, change->session_id, ret_refusal);
+	}
+}
+
+int store_tree_write(struct store_tree_db *tree, struct store_writeout *writeout,
+		     struct store_refusal *ret_refusal)
+{
+	struct store_tree_head head = tree->head;
+	struct buf acl;
+	int error;
+
+	ASSERT(writeout->zxid >= head.zxid);
+	head.zxid = writeout->zxid;
+	head.digest = writeout->digest;
+	store_writeout_sort(writeout);
+	buf_init(&acl, STORE_TXN_SIZE_MAX);
+	error = run(tree, BEGIN, ret_refusal);
+	for (size_t i = 0; !error && i < writeout->count; i++)
+		error = write_change(tree, &head, writeout, &writeout->changes[i], &acl,
+				     ret_refusal);
+	if (!error)
+		error = put_head(tree, &head, ret_refusal);
+	if (!error)
+		error = run(tree, COMMIT, ret_refusal);
+	if (!error)
+		tree->head = head;
+	buf_release(&acl);
+	return error;
+}
+
+bool store_tree_wants_checkpoint(const struct store_tree_db *tree)
+{
+	return tree->wal_frame_count >= CHECKPOINT_FRAMES_MIN;
+}
+
+int store_tree_checkpoint(struct store_tree_db *tree, struct store_refusal *ret_refusal)
+{
+	tree->wal_frame_count = 0;
+	return store_db_checkpoint(&tree->db, SQLITE_CHECKPOINT_PASSIVE, ret_refusal);
+}

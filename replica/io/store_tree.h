@@ -1,0 +1,50 @@
+#ifndef IO_STORE_TREE_H
+#define IO_STORE_TREE_H
+
+#include "replica/io/store_db.h"
+#include "replica/io/store_dir.h"
+#include "replica/io/store_writeout.h"
+
+/*
+ * tree.<generation>.db: the tree at one exact zxid. Every row has a checksum
+ * over its columns; the one row of the table tree has their number and sum, so
+ * that a row that was changed, lost or brought back is noticed at load.
+ */
+struct store_tree_head {
+	zxid_t zxid;
+	uint64_t digest;
+	int64_t row_count;     /* znodes and sessions */
+	uint64_t checksum_sum; /* of their checksums, mod 2^64 */
+};
+
+enum { STORE_TREE_STATEMENTS = 9 };
+
+struct store_tree_db {
+	struct store_db db;
+	struct store_tree_head head; /* as it is on disk */
+	sqlite3_stmt *statements[STORE_TREE_STATEMENTS];
+	int wal_frame_count;
+};
+
+/* Make the tree of a new store at base_zxid, without a row. */
+int store_tree_make(const struct store_dir *dir, uint32_t generation, zxid_t base_zxid,
+		    struct store_refusal *ret_refusal);
+
+/* Opens it and reads the head. */
+int store_tree_open(struct store_tree_db *tree, const struct store_dir *dir, uint32_t generation,
+		    struct store_refusal *ret_refusal);
+/* Takes one that is all zeros. */
+void store_tree_close(struct store_tree_db *tree);
+
+/* Row by row in order of paths, then the sessions; then whether all of it was there. */
+int store_tree_load(struct store_tree_db *tree, const struct store_loader *loader, void *data,
+		    struct store_refusal *ret_refusal);
+
+/* All of it in one transaction, durable when it returns. */
+int store_tree_write(struct store_tree_db *tree, struct store_writeout *writeout,
+		     struct store_refusal *ret_refusal);
+
+bool store_tree_wants_checkpoint(const struct store_tree_db *tree);
+int store_tree_checkpoint(struct store_tree_db *tree, struct store_refusal *ret_refusal);
+
+#endif

@@ -1,0 +1,25 @@
+#ifndef IO_STORE_WAL_H
+#define IO_STORE_WAL_H
+
+#include "replica/io/store.h"
+
+/*
+ * SQLite ends a WAL, without a word, at the first frame whose checksum is
+ * wrong. That may be where a crash tore the last commit, which nobody was told
+ * of; or rot in the middle of commits that were acknowledged. This tells them
+ * apart, for a database that is synced at every commit before the next begins:
+ * behind the end that SQLite finds, a crash leaves frames of one commit at
+ * most.
+ *
+ * It reads the file itself and must be called before SQLite opens the
+ * database. It is for databases whose connection never spills its cache, so
+ * that the frames of a commit are in order of their pages, each page once.
+ */
+
+/*
+ * 0, also when there is no WAL; -EBADMSG with the sentence when something that
+ * was synced can't be read any more; or what the system said.
+ */
+int store_wal_check(const char *database, struct store_refusal *ret_refusal);
+
+#endif

@@ -1,0 +1,363 @@
+#include "replica/io/store_work.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "src/base/assert.h"
+#include "src/base/mem.h"
+
+enum {
+	/* How far a segment may grow beyond its size while the next one isn't ready. */
+	SEGMENT_OVERRUN = 4,
+	LOG_PAGE_SIZE = 4096,
+};
+
+static void lock(struct store *store)
+{
+	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
+}
+
+static void unlock(struct store *store)
+{
+	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
+}
+
+void store_wake(struct store *store, enum store_worker worker)
+{
+	ASSERT(pthread_cond_signal(&store->threads[worker].wake) == 0);
+}
+
+void store_job_free(struct store_job *job)
+{
+	if (!job)
+		return;
+	store_batch_release(&job->batch);
+	free(job);
+}
+
+/* The first failure is the one that counts; nothing is done after it. */
+static void fail(struct store *store, const struct store_refusal *refusal)
+{
+	lock(store);
+	if (!store->has_failed)
+		store->failure = *refusal;
+	store->has_failed = true;
+	store_wake(store, STORE_LOG_WORKER);
+	store_wake(store, STORE_TREE_WORKER);
+	unlock(store);
+	store->events.notify(store->data);
+}
+
+/* ---- the log worker ---- */
+
+/* The file that becomes the next segment: made ahead by the tree worker, or now. NULL: go on. */
+static char *take_spare(struct store *store)
+{
+	size_t overrun = store->segment_size * SEGMENT_OVERRUN;
+	bool is_ready;
+
+	lock(store);
+	is_ready = store->spare == STORE_SPARE_READY;
+	if (is_ready)
+		store->spare = STORE_SPARE_NONE;
+	unlock(store);
+	if (is_ready)
+		return store_dir_new_log(&store->dir, store->generation, "next");
+	if (store->segment.db.sqlite && store->segment.size < overrun)
+		return NULL;
+	return store_dir_new_log(&store->dir, store->generation, "now");
+}
+
+static bool segment_is_full(const struct store *store)
+{
+	size_t wal_size = (size_t)store->segment.wal_frame_count * LOG_PAGE_SIZE;
+
+	return store->segment.size >= store->segment_size || wal_size >= 2 * store->segment_size;
+}
+
+/* Its name is durable before state.db says that it is there, and that before its first row. */
+static int begin_segment(struct store *store, const char *made, const struct store_batch *batch,
+			 struct store_refusal *ret_refusal)
+{
+	struct store_state_row state = store->state_db.row;
+	char *path = store_dir_log(&store->dir, store->generation, batch->first_zxid);
+	int error;
+
+	store_segment_close(&store->segment);
+	error = store_dir_rename(&store->dir, made, path, ret_refusal);
+	if (!error)
+		error = store_segment_open(&store->segment, &store->dir, path, ret_refusal);
+	state.segment_zxid = batch->first_zxid;
+	state.logged_zxid = batch->previous_zxid;
+	if (!error)
+		error = store_state_write(&store->state_db, &state, ret_refusal);
+	free(path);
+	return error;
+}
+
+/* A segment is listed, so that its predecessor may go, once it has a row. */
+static void list_segment(struct store *store, const struct store_batch *batch)
+{
+	lock(store);
+	store->segments = mem_realloc(store->segments,
+				      (store->segment_count + 1) * sizeof(*store->segments));
+	store->segments[store->segment_count++] = (struct store_segment_mark){
+		.first_zxid = batch->first_zxid,
+		.previous_zxid = batch->previous_zxid,
+	};
+	store->spare = STORE_SPARE_WANTED;
+	store_wake(store, STORE_TREE_WORKER);
+	unlock(store);
+}
+
+static int write_batch(struct store *store, const struct store_batch *batch,
+		       struct store_refusal *ret_refusal)
+{
+	char *made = NULL;
+	int error = 0;
+
+	if (!store->segment.db.sqlite || segment_is_full(store))
+		made = take_spare(store);
+	if (made && strstr(made, ".now.db"))
+		error = store_segment_make(&store->dir, made, ret_refusal);
+	if (made && !error)
+		error = begin_segment(store, made, batch, ret_refusal);
+	if (!error)
+		error = store_segment_write(&store->segment, batch, ret_refusal);
+	if (made && !error)
+		list_segment(store, batch);
+	free(made);
+	return error;
+}
+
+static int write_epochs(struct store *store, const struct store_job *job,
+			struct store_refusal *ret_refusal)
+{
+	struct store_state_row state = store->state_db.row;
+
+	state.accepted_epoch = job->accepted_epoch;
+	state.current_epoch = job->current_epoch;
+	return store_state_write(&store->state_db, &state, ret_refusal);
+}
+
+static struct store_job *take_job(struct store *store)
+{
+	struct list *first;
+
+	lock(store);
+	first = store->has_failed ? NULL : list_first(&store->jobs);
+	if (first)
+		list_remove(first);
+	unlock(store);
+	return first ? list_item(first, struct store_job, link) : NULL;
+}
+
+static void finish_job(struct store *store, struct store_job *job)
+{
+	struct store_job *surplus;
+
+	lock(store);
+	if (job->is_epochs) {
+		store->epochs_done++;
+	} else {
+		store->durable_zxid = job->batch.last_zxid;
+		store->queue_size -= job->batch.txns.size;
+	}
+	surplus = store->free_job;
+	store->free_job = job;
+	unlock(store);
+	store_job_free(surplus);
+	store->events.notify(store->data);
+}
+
+/* Nothing waits. */
+static bool log_is_idle(struct store *store, struct store_refusal *ret_refusal, int *ret_error)
+{
+	if (!store->segment.db.sqlite || !store_segment_wants_checkpoint(&store->segment))
+		return true;
+	*ret_error = store_segment_checkpoint(&store->segment, ret_refusal);
+	return false;
+}
+
+static bool work_on_log(struct store *store)
+{
+	struct store_job *job = take_job(store);
+	struct store_refusal refusal;
+	int error = 0;
+
+	if (!job && log_is_idle(store, &refusal, &error))
+		return false;
+	if (job && job->is_epochs)
+		error = write_epochs(store, job, &refusal);
+	else if (job)
+		error = write_batch(store, &job->batch, &refusal);
+	if (error) {
+		fail(store, &refusal);
+		store_job_free(job);
+	} else if (job) {
+		finish_job(store, job);
+	}
+	return true;
+}
+
+/* ---- the tree worker ---- */
+
+static int make_spare(struct store *store, struct store_refusal *ret_refusal)
+{
+	char *path = store_dir_new_log(&store->dir, store->generation, "next");
+	int error = store_segment_make(&store->dir, path, ret_refusal);
+
+	free(path);
+	if (error)
+		return error;
+	lock(store);
+	store->spare = STORE_SPARE_READY;
+	unlock(store);
+	return 0;
+}
+
+static int write_tree(struct store *store, struct store_writeout *writeout,
+		      struct store_refusal *ret_refusal)
+{
+	int error = store_tree_write(&store->tree, writeout, ret_refusal);
+
+	if (error)
+		return error;
+	lock(store);
+	store->tree_zxid = writeout->zxid;
+	store->written = writeout;
+	store->writeout = NULL;
+	unlock(store);
+	store->events.notify(store->data);
+	return 0;
+}
+
+/* The oldest segment, if the one behind it begins at or below the tree. 0: none can go. */
+static zxid_t take_passed_segment(struct store *store)
+{
+	zxid_t passed = 0;
+
+	lock(store);
+	if (store->segment_count >= 2 && store->segments[1].previous_zxid <= store->tree_zxid) {
+		passed = store->segments[0].first_zxid;
+		store->segment_count--;
+		memmove(store->segments, store->segments + 1,
+			store->segment_count * sizeof(*store->segments));
+	}
+	unlock(store);
+	return passed;
+}
+
+static int remove_segment(struct store *store, zxid_t first_zxid, struct store_refusal *ret_refusal)
+{
+	char *path = store_dir_log(&store->dir, store->generation, first_zxid);
+	int error = store_dir_remove(&store->dir, path, ret_refusal);
+
+	free(path);
+	return error;
+}
+
+static bool work_on_tree(struct store *store)
+{
+	struct store_refusal refusal;
+	struct store_writeout *writeout;
+	bool wants_spare, has_failed;
+	zxid_t passed;
+	int error;
+
+	lock(store);
+	has_failed = store->has_failed;
+	wants_spare = store->spare == STORE_SPARE_WANTED;
+	writeout = store->writeout;
+	unlock(store);
+	if (has_failed)
+		return false;
+	if (wants_spare)
+		error = make_spare(store, &refusal);
+	else if (writeout)
+		error = write_tree(store, writeout, &refusal);
+	else if ((passed = take_passed_segment(store)) != 0)
+		error = remove_segment(store, passed, &refusal);
+	else if (store_tree_wants_checkpoint(&store->tree))
+		error = store_tree_checkpoint(&store->tree, &refusal);
+	else
+		return false;
+	if (error)
+		fail(store, &refusal);
+	return true;
+}
+
+bool store_work(struct store *store, enum store_worker worker)
+{
+	return worker == STORE_LOG_WORKER ? work_on_log(store) : work_on_tree(store);
+}
+
+/* ---- threads ---- */
+
+/* With the mutex held. What is only done when there is nothing else needs no waking. */
+static bool has_work(const struct store *store, enum store_worker worker)
+{
+	if (store->has_failed)
+		return false;
+	if (worker == STORE_LOG_WORKER)
+		return !list_is_empty(&store->jobs);
+	return store->writeout || store->spare == STORE_SPARE_WANTED;
+}
+
+static void run(struct store *store, enum store_worker worker)
+{
+	struct store_thread *thread = &store->threads[worker];
+	bool is_over = false;
+
+	while (!is_over) {
+		if (store_work(store, worker))
+			continue;
+		lock(store);
+		while (!has_work(store, worker) && !store->is_stopping && !store->has_failed)
+			ASSERT(pthread_cond_wait(&thread->wake, &store->mutex) == 0);
+		is_over = !has_work(store, worker);
+		unlock(store);
+	}
+}
+
+static void *run_log_worker(void *store)
+{
+	run(store, STORE_LOG_WORKER);
+	return NULL;
+}
+
+static void *run_tree_worker(void *store)
+{
+	run(store, STORE_TREE_WORKER);
+	return NULL;
+}
+
+/* Signals are the loop thread's. */
+void store_start_threads(struct store *store)
+{
+	void *(*const mains[])(void *) = {run_log_worker, run_tree_worker};
+	sigset_t all, before;
+
+	sigfillset(&all);
+	ASSERT(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+	for (size_t i = 0; i < 2; i++) {
+		ASSERT(pthread_create(&store->threads[i].thread, NULL, mains[i], store) == 0);
+		store->threads[i].is_running = true;
+	}
+	ASSERT(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+}
+
+void store_stop_threads(struct store *store)
+{
+	lock(store);
+	store->is_stopping = true;
+	store_wake(store, STORE_LOG_WORKER);
+	store_wake(store, STORE_TREE_WORKER);
+	unlock(store);
+	for (size_t i = 0; i < 2; i++) {
+		if (store->threads[i].is_running)
+			ASSERT(pthread_join(store->threads[i].thread, NULL) == 0);
+		store->threads[i].is_running = false;
+	}
+}

@@ -1,0 +1,97 @@
+#ifndef IO_STORE_WORK_H
+#define IO_STORE_WORK_H
+
+#include <pthread.h>
+
+#include "replica/io/store.h"
+#include "replica/io/store_dir.h"
+#include "replica/io/store_lag.h"
+#include "replica/io/store_recover.h"
+#include "replica/io/store_segment.h"
+#include "replica/io/store_state.h"
+#include "replica/io/store_tree.h"
+#include "src/base/list.h"
+
+/*
+ * The inside of a store, and what its workers do. Each field belongs to one of
+ * four: nobody changes it after the load, the loop thread, one worker, or
+ * whoever holds the mutex. The mutex is never held while something is written.
+ */
+
+/* What the log worker does in order: a batch of transactions, or the epochs. */
+struct store_job {
+	struct list link;
+	bool is_epochs;
+	int64_t accepted_epoch;
+	int64_t current_epoch;
+	struct store_batch batch;
+};
+
+/* A log segment that was made ahead and has no name yet. */
+enum store_spare { STORE_SPARE_NONE, STORE_SPARE_WANTED, STORE_SPARE_READY };
+
+struct store_thread {
+	pthread_t thread;
+	pthread_cond_t wake;
+	bool is_running;
+};
+
+struct store {
+	/* fixed */
+	struct store_dir dir;
+	char *vfs;
+	size_t segment_size;
+	uint32_t generation;
+	struct store_events events;
+	void *data;
+
+	/* the loop thread's */
+	struct store_state state;
+	struct store_lag_meter lag;
+	zxid_t appended_zxid;
+	bool is_loaded;
+	bool is_writing_tree;
+	bool has_told_failure;
+
+	/* the log worker's; the loop thread's before the start and after the end */
+	struct store_state_db state_db;
+	struct store_segment segment;
+
+	/* the tree worker's, likewise */
+	struct store_tree_db tree;
+
+	pthread_mutex_t mutex;
+	/* under the mutex: to do */
+	struct list jobs; /* struct store_job */
+	size_t queue_size;
+	struct store_writeout *writeout; /* to be written */
+	enum store_spare spare;
+	struct store_segment_mark *segments; /* with rows; oldest first */
+	size_t segment_count;
+	zxid_t tree_zxid;
+	bool is_stopping;
+	/* under the mutex: done, and not told yet */
+	struct store_job *free_job; /* memory to use again */
+	zxid_t durable_zxid;
+	unsigned epochs_done;
+	struct store_writeout *written;
+	bool has_failed;
+	struct store_refusal failure;
+
+	struct store_thread threads[2]; /* by enum store_worker */
+};
+
+/* Do one thing for that worker; false if there is nothing to do, or after a failure. */
+bool store_work(struct store *store, enum store_worker worker);
+
+void store_start_threads(struct store *store);
+/* They finish what was queued first, unless something failed. */
+void store_stop_threads(struct store *store);
+
+/* With the mutex held: there is something new for that worker. */
+void store_wake(struct store *store, enum store_worker worker);
+
+/* Takes NULL. */
+void store_job_free(struct store_job *job);
+
+#endif
