@@ -135,6 +135,9 @@ static void lists_are_equal_in_the_same_order_only(void **state)
 	assert_int_equal(zk_acls_parse("a:b:r,c:d:w", &buf, &same), 0);
 	assert_true(zk_acls_equal(&a, &same));
 	assert_false(zk_acls_equal(&a, &b));
+	a = (struct zk_acls){.count = -1, .encoded = SPAN("")};
+	b = (struct zk_acls){.count = 0, .encoded = SPAN("")};
+	assert_false(zk_acls_equal(&a, &b)); /* null is not empty */
 	buf_release(&buf);
 }
 

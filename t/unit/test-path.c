@@ -85,6 +85,7 @@ static void malformed_utf8_is_refused(void **state)
 		SPAN("/\xe4\xb8/a"),           /* the same, inside the path */
 		SPAN("/\xc0\xaf"),             /* overlong '/' */
 		SPAN("/\xc1\xbf"),             /* overlong */
+		SPAN("/\xc1\x81"),             /* overlong \'A\' */
 		SPAN("/\xe0\x80\xaf"),         /* overlong '/' */
 		SPAN("/\xe0\x9f\xbf"),         /* overlong */
 		SPAN("/\xed\xa0\x80"),         /* a surrogate */
@@ -97,6 +98,16 @@ static void malformed_utf8_is_refused(void **state)
 		if (zk_path_is_valid(paths[i]))
 			fail_msg("path %zu is accepted", i);
 	}
+}
+
+/* What is behind a path in memory would make it whole. */
+static void a_character_cut_at_the_end_is_refused(void **state)
+{
+	assert_true(zk_path_is_valid(bytes_of("/\xe4\xb8\xad", 4)));
+	assert_false(zk_path_is_valid(bytes_of("/\xe4\xb8\xad", 3)));
+	assert_false(zk_path_is_valid(bytes_of("/\xe4\xb8\xad", 2)));
+	assert_true(zk_path_is_valid(bytes_of("/\xc3\xbc", 3)));
+	assert_false(zk_path_is_valid(bytes_of("/\xc3\xbc", 2)));
 }
 
 static void a_name_is_one_component(void **state)
@@ -139,6 +150,7 @@ static void within_stops_at_component_borders(void **state)
 	assert_false(zk_path_is_within(SPAN("/a"), SPAN("/a/b")));
 	assert_false(zk_path_is_within(SPAN("/b/a"), SPAN("/a")));
 	assert_false(zk_path_is_within(BYTES_NULL, SPAN("/")));
+	assert_false(zk_path_is_within(SPAN("/a"), BYTES_NULL));
 	assert_true(zk_path_is_system(SPAN("/zookeeper")));
 	assert_true(zk_path_is_system(SPAN("/zookeeper/quota")));
 	assert_false(zk_path_is_system(SPAN("/zookeeper2")));
@@ -152,6 +164,7 @@ int main(void)
 		cmocka_unit_test(malformed_paths_are_refused),
 		cmocka_unit_test(forbidden_characters_are_refused),
 		cmocka_unit_test(malformed_utf8_is_refused),
+		cmocka_unit_test(a_character_cut_at_the_end_is_refused),
 		cmocka_unit_test(a_name_is_one_component),
 		cmocka_unit_test(parent_and_name_join_to_the_path),
 		cmocka_unit_test(within_stops_at_component_borders),
