@@ -5,6 +5,9 @@ replica_tree_libtree_a_SOURCES = \
 	%D%/auth.c %D%/auth.h \
 	%D%/blob.c %D%/blob.h \
 	%D%/changes.c %D%/changes.h \
+	%D%/overlay.c %D%/overlay.h \
+	%D%/prep.c %D%/prep.h \
+	%D%/request.c %D%/request.h \
 	%D%/session.c %D%/session.h \
 	%D%/tree.c %D%/tree.h \
 	%D%/tree_impl.h \

@@ -89,6 +89,16 @@ t_unit_test_store_SOURCES = %D%/test-store.c t/sim/store-rig.c t/sim/store-rig.h
 t_unit_test_store_CFLAGS = $(unit_cflags)
 t_unit_test_store_LDADD = replica/io/libreplicaio.a replica/tree/libtree.a src/zk/libzk.a \
 	src/base/libbase.a $(SQLITE_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+
+replica_test_libs = replica/server/libserver.a replica/tree/libtree.a src/zk/libzk.a \
+	src/base/libbase.a $(ZLIB_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-server-vectors
+TESTS += %D%/test-server-vectors
+t_unit_test_server_vectors_SOURCES = %D%/test-server-vectors.c %D%/fake-driver.c %D%/fake-driver.h \
+	%D%/vectors.c %D%/vectors.h %D%/cmocka.h
+t_unit_test_server_vectors_CFLAGS = $(unit_cflags)
+t_unit_test_server_vectors_LDADD = $(replica_test_libs)
 endif
 
 EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-log.txt %D%/vectors-quorum.txt
