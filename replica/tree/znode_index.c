@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "src/base/assert.h"
 #include "src/base/mem.h"
@@ -19,7 +18,7 @@ void znode_index_init(struct znode_index *index)
 		.round = BUCKET_COUNT_MIN,
 	};
 	/* Clients choose the paths, so not the hashes. Nothing observable depends on them. */
-	(void)!getrandom(index->hash_key, sizeof(index->hash_key), GRND_NONBLOCK);
+	siphash_process_key(index->hash_key);
 }
 
 void znode_index_release(struct znode_index *index)

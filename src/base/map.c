@@ -2,7 +2,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "src/base/assert.h"
 #include "src/base/mem.h"
@@ -10,28 +9,11 @@
 
 enum { BUCKET_COUNT_MIN = 16 };
 
-/*
- * The key of the hash is drawn once a process. Nothing that can be observed
- * depends on it: iteration goes by insertion order.
- */
-static void draw_hash_key(uint64_t ret_key[2])
-{
-	static uint64_t key[2];
-	static bool drawn;
-
-	if (!drawn) {
-		/* Without entropy the hash is only predictable, never wrong. */
-		(void)!getrandom(key, sizeof(key), GRND_NONBLOCK);
-		drawn = true;
-	}
-	memcpy(ret_key, key, sizeof(key));
-}
-
 void map_init(struct map *map)
 {
 	*map = (struct map){0};
 	list_init(&map->order);
-	draw_hash_key(map->hash_key);
+	siphash_process_key(map->hash_key);
 }
 
 void map_release(struct map *map)

@@ -1,6 +1,8 @@
 #include "src/base/siphash.h"
 
+#include <pthread.h>
 #include <string.h>
+#include <sys/random.h>
 
 struct state {
 	uint64_t v0, v1, v2, v3;
@@ -64,4 +66,20 @@ uint64_t siphash(const uint64_t key[2], const void *data, size_t size)
 	for (int i = 0; i < 3; i++)
 		sip_round(&s);
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+static uint64_t process_key[2];
+
+static void draw_process_key(void)
+{
+	/* Without entropy the hash is only predictable, never wrong. */
+	(void)!getrandom(process_key, sizeof(process_key), GRND_NONBLOCK);
+}
+
+void siphash_process_key(uint64_t ret_key[2])
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+	(void)pthread_once(&once, draw_process_key); /* it has no error with these arguments */
+	memcpy(ret_key, process_key, sizeof(process_key));
 }
