@@ -180,12 +180,13 @@ stop_proxy () {
 }
 
 # watch FILE [INOTIFYWAIT-ARGUMENT...]: inotifywait -m; FILE gets a line an event, EVENTS PATH.
-# Returns once it watches; watcher is its pid.
+# Returns once it watches; watcher is its pid. It ends with the body at the latest.
 watch () {
 	watch_out=$1
 	shift
 	inotifywait -m --format '%e %w%f' "$@" >"$watch_out" 2>"$watch_out.err" &
 	watcher=$!
+	test_when_finished "! alive $watcher || kill $watcher"
 	wait_for 10 "grep established $watch_out.err"
 }
 

@@ -369,11 +369,12 @@ EOT
 test_expect_success 'a counter that is incremented by compare-and-set from both mounts loses none' - <<\EOT
 	printf 0 >m1/cas &&
 	python m1/cas m2/cas <<-\EOF &&
-	import errno, multiprocessing, os, sys
+	import errno, multiprocessing, os, sys, time
 	def increment(path, times):
 	    while times:
 	        fd = os.open(path, os.O_RDWR)
 	        value = int(os.read(fd, 20))
+	        time.sleep(0.001)  # lets the others be faster
 	        os.ftruncate(fd, 0)
 	        os.pwrite(fd, b"%d" % (value + 1), 0)
 	        try:

@@ -102,7 +102,7 @@ test_expect_success VIM 'vim saves, and leaves no file of its own' - <<\EOT
 EOT
 
 test_expect_success VIM 'vim with a backup copy, and with a swap file' - <<\EOT
-	timeout 60 vim.tiny -u NONE -i NONE -es -c 'set backup writebackup swapfile' \
+	timeout 60 vim.tiny -u NONE -i NONE -es -c 'set backup backupskip= swapfile' \
 		-c '%s/three/four/' -c wq m1/vimmed &&
 	test_equal "$(printf 'one\nfour')" "$(zk get /vimmed)" &&
 	test_equal "$(printf 'one\nthree')" "$(cat m2/vimmed~)"

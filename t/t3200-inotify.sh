@@ -132,7 +132,7 @@ test_expect_success 'own changes: what the kernel raised, and nothing twice' - <
 	do
 		watch "out-${where%/w}" $events $where &&
 		echo 1 >$where/own &&
-		echo 2 >$where/own &&
+		echo 2 1<>$where/own &&
 		echo 3 >>$where/own &&
 		mkdir $where/own-dir &&
 		mv $where/own $where/own2 &&
@@ -146,7 +146,7 @@ test_expect_success 'own changes: what the kernel raised, and nothing twice' - <
 EOT
 
 test_expect_success 'own changes in a loop, mixed with those of others: each once' - <<\EOT
-	watch out -e create m2/w &&
+	watch out -e create -e delete m2/w &&
 	i=0 &&
 	while test $i -lt 100
 	do
