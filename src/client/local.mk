@@ -1,0 +1,3 @@
+noinst_LIBRARIES += src/client/libclient.a
+src_client_libclient_a_SOURCES = \
+	%D%/client.c %D%/client.h

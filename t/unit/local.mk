@@ -99,6 +99,12 @@ t_unit_test_server_vectors_SOURCES = %D%/test-server-vectors.c %D%/fake-driver.c
 	%D%/vectors.c %D%/vectors.h %D%/cmocka.h
 t_unit_test_server_vectors_CFLAGS = $(unit_cflags)
 t_unit_test_server_vectors_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-client
+TESTS += %D%/test-client
+t_unit_test_client_SOURCES = %D%/test-client.c %D%/cmocka.h
+t_unit_test_client_CFLAGS = $(unit_cflags)
+t_unit_test_client_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 endif
 
 EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-log.txt %D%/vectors-quorum.txt
