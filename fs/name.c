@@ -23,6 +23,7 @@
 
 #include "src/base/assert.h"
 #include "src/base/mem.h"
+#include "src/zk/opcode.h"
 
 enum { SHA1_SIZE = 20, SHA1_HEX_SIZE = 2 * SHA1_SIZE };
 
@@ -290,6 +291,17 @@ bool name_mode_compose(const struct create_mode *outer, const struct create_mode
 		return false;
 	*ret_mode = both;
 	return true;
+}
+
+int32_t name_mode_flags(const struct create_mode *mode)
+{
+	if (mode->container)
+		return ZK_CONTAINER;
+	if (mode->ttl_ms)
+		return mode->sequential ? ZK_PERSISTENT_SEQUENTIAL_WITH_TTL : ZK_PERSISTENT_WITH_TTL;
+	if (mode->ephemeral)
+		return mode->sequential ? ZK_EPHEMERAL_SEQUENTIAL : ZK_EPHEMERAL;
+	return mode->sequential ? ZK_PERSISTENT_SEQUENTIAL : ZK_PERSISTENT;
 }
 
 void name_mode_format(const struct create_mode *mode, char ret_text[64])

@@ -39,6 +39,8 @@ enum name_meaning name_parse(const char *shown, bool in_root, char **ret_name,
  */
 bool name_mode_compose(const struct create_mode *outer, const struct create_mode *inner,
 		       struct create_mode *ret_mode);
+/* enum zk_create_flags for it. */
+int32_t name_mode_flags(const struct create_mode *mode);
 /* ".ephemeral/.sequential", for messages and keys. */
 void name_mode_format(const struct create_mode *mode, char ret_text[64]);
 
