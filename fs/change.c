@@ -28,6 +28,7 @@ struct own {
 struct held_event {
 	struct list link;
 	enum zk_event_type type;
+	char *path; /* the own write's, or that with a sequence behind it */
 };
 
 struct observer {
@@ -238,47 +239,88 @@ void change_own_begin(struct fs *fs, enum zk_event_type kind, struct bytes path)
 	own->in_flight++;
 }
 
+static void held_free(struct held_event *held)
+{
+	list_remove(&held->link);
+	free(held->path);
+	free(held);
+}
+
 /* Its event was sent right before the reply: it is the last one of its kind. */
-static void drop_own_event(struct own *own, enum zk_event_type kind)
+static void drop_own_event(struct own *own, enum zk_event_type kind, struct bytes path)
 {
 	for (struct list *at = own->held.prev; at != &own->held; at = at->prev) {
 		struct held_event *held = list_item(at, struct held_event, link);
 
-		if (held->type != kind)
+		if (held->type != kind || !bytes_equal_text(path, held->path))
 			continue;
-		list_remove(&held->link);
-		free(held);
+		held_free(held);
 		return;
 	}
+}
+
+static void own_end(struct fs *fs, struct own *own)
+{
+	ASSERT(own->in_flight > 0);
+	if (--own->in_flight > 0)
+		return;
+	map_remove(&fs->change->own, &own->by_path);
+	for (struct list *at; (at = list_first(&own->held));) {
+		struct held_event *held = list_item(at, struct held_event, link);
+
+		take(fs, held->type, bytes_of_text(held->path));
+		held_free(held);
+	}
+	free(own->path);
+	free(own);
 }
 
 void change_own_end(struct fs *fs, enum zk_event_type kind, struct bytes path, bool succeeded)
 {
 	struct own *own = own_find(fs->change, path);
 
-	ASSERT(own && own->in_flight > 0);
+	ASSERT(own);
 	if (succeeded)
-		drop_own_event(own, kind);
-	if (--own->in_flight > 0)
-		return;
-	map_remove(&fs->change->own, &own->by_path);
-	list_for_each_safe (&own->held, at) {
-		struct held_event *held = list_item(at, struct held_event, link);
-
-		list_remove(at);
-		take(fs, held->type, bytes_of_text(own->path));
-		free(held);
-	}
-	free(own->path);
-	free(own);
+		drop_own_event(own, kind, path);
+	own_end(fs, own);
 }
 
-static void hold_event(struct own *own, enum zk_event_type type)
+void change_own_end_as(struct fs *fs, enum zk_event_type kind, struct bytes path,
+		       struct bytes real_path)
+{
+	struct own *own = own_find(fs->change, path);
+
+	ASSERT(own);
+	drop_own_event(own, kind, real_path);
+	own_end(fs, own);
+}
+
+static void hold_event(struct own *own, enum zk_event_type type, struct bytes path)
 {
 	struct held_event *held = mem_zalloc(sizeof(*held));
 
 	held->type = type;
+	held->path = bytes_dup(path);
 	list_append(&own->held, &held->link);
+}
+
+/*
+ * The own write that an event may be the end of. That of a sequential create
+ * names what was asked for and a sequence: "%010d", of a counter that wraps.
+ */
+static struct own *own_of_event(const struct change *change, enum zk_event_type type,
+				struct bytes path)
+{
+	enum { SEQUENCE_SIZE = 10, SEQUENCE_SIZE_MAX = 11 };
+	struct own *own = own_find(change, path);
+
+	if (own || type != ZK_EVENT_NODE_CREATED || change->own.count == 0)
+		return own;
+	for (int32_t size = SEQUENCE_SIZE; !own && size <= SEQUENCE_SIZE_MAX; size++) {
+		if (path.size > size)
+			own = own_find(change, bytes_of(path.data, (size_t)(path.size - size)));
+	}
+	return own;
 }
 
 void change_event(struct fs *fs, enum zk_event_type type, struct bytes path, zxid_t zxid)
@@ -293,9 +335,9 @@ void change_event(struct fs *fs, enum zk_event_type type, struct bytes path, zxi
 
 		observer->observe(observer->data, type, path, zxid);
 	}
-	own = own_find(fs->change, path);
+	own = own_of_event(fs->change, type, path);
 	if (own)
-		hold_event(own, type);
+		hold_event(own, type, path);
 	else
 		take(fs, type, path);
 }
@@ -363,7 +405,7 @@ void change_free(struct change *change)
 
 		map_remove(&change->own, &own->by_path);
 		list_for_each_safe (&own->held, at)
-			free(list_item(at, struct held_event, link));
+			held_free(list_item(at, struct held_event, link));
 		free(own->path);
 		free(own);
 	}

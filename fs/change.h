@@ -34,6 +34,9 @@ void change_event(struct fs *fs, enum zk_event_type type, struct bytes path, zxi
  */
 void change_own_begin(struct fs *fs, enum zk_event_type kind, struct bytes path);
 void change_own_end(struct fs *fs, enum zk_event_type kind, struct bytes path, bool succeeded);
+/* The end of a create that has succeeded, begun as path and, if sequential, made as real_path. */
+void change_own_end_as(struct fs *fs, enum zk_event_type kind, struct bytes path,
+		       struct bytes real_path);
 
 /*
  * The connection came back, or another session began: all that the kernel

@@ -3,7 +3,9 @@ noinst_LIBRARIES += fs/libfs.a
 fs_libfs_a_CPPFLAGS = $(AM_CPPFLAGS) -DZKFSD_PATH='"$(bindir)/zkfsd"'
 fs_libfs_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 fs_libfs_a_SOURCES = \
+	%D%/attr.c %D%/attr.h \
 	%D%/content.c %D%/content.h \
+	%D%/dir.c %D%/dir.h \
 	%D%/draft.c %D%/draft.h \
 	%D%/file.h %D%/fs.h \
 	%D%/change.c %D%/change.h \
@@ -12,14 +14,20 @@ fs_libfs_a_SOURCES = \
 	%D%/inval.c %D%/inval.h \
 	%D%/mountpoint.c %D%/mountpoint.h \
 	%D%/name.c %D%/name.h \
+	%D%/namespace.c %D%/namespace.h \
 	%D%/node.c %D%/node.h \
 	%D%/notifier.c %D%/notifier.h \
+	%D%/ops.c %D%/ops.h \
 	%D%/opener.c %D%/opener.h \
 	%D%/options.c %D%/options.h \
+	%D%/place.c %D%/place.h \
+	%D%/rename.c \
 	%D%/replica.c %D%/replica.h \
 	%D%/report.c %D%/report.h \
 	%D%/request.c %D%/request.h \
 	%D%/value.c \
+	%D%/virtual.c %D%/virtual.h \
+	%D%/xattr.c %D%/xattr.h \
 	%D%/znode.c %D%/znode.h
 
 dist_man_MANS += %D%/zkfs.8

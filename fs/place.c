@@ -141,7 +141,7 @@ void place_find(struct fs *fs, struct node *dir, const char *shown, place_then_f
 		return;
 	}
 	if (!dir->attached) {
-		then(data, ENOENT, NULL);
+		then(data, ESTALE, NULL); /* the kernel looks its path up anew, once */
 		return;
 	}
 	if (dir->kind == NODE_ZKFS) {

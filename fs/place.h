@@ -33,6 +33,7 @@ struct place {
  *	ENOENT        no such thing can be here, now
  *	EINVAL        the same, and nothing of this name can ever be created
  *	ENAMETOOLONG  longer than any shown name
+ *	ESTALE        dir itself has no name any more
  *
  * At once but for the shown form of an overlong name, for which the
  * directory's list is asked for.
