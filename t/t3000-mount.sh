@@ -119,6 +119,21 @@ test_expect_success 'a directory that has a zkfs already is refused, and stays a
 	umount_zkfs m
 EOT
 
+test_expect_success ROOT 'no permission for /dev/fuse: status 32, and a sentence that says so' - <<\EOT
+	place=$(mktemp -d) &&
+	test_when_finished "rm -rf $place" &&
+	chmod 755 "$place" &&
+	cp "$builddir/zkfs" "$place" &&
+	mkdir "$place/d" &&
+	chown 65534 "$place/d" &&
+	: >no-fuse &&
+	chmod 600 no-fuse &&
+	refused 32 /dev/fuse unshare -m sh -c '
+		mount --bind "$1" /dev/fuse &&
+		exec setpriv --reuid=65534 --regid=65534 --clear-groups "$2/zkfs" "$3" "$2/d"' \
+		sh "$PWD/no-fuse" "$place" "$server_addr"
+EOT
+
 test_expect_success 'a dead mount, left by kill -9, is replaced by the next mount of the directory' - <<\EOT
 	mount_zkfs m &&
 	kill -9 "$(mount_pid m)" &&
