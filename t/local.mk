@@ -14,10 +14,11 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 # A shell test that ends early has no plan or says so; its status counts nothing twice.
 AM_SH_LOG_DRIVER_FLAGS = --ignore-exit
 
-# Shell tests, numbered by area: 00 the project itself, 3x the mount.
+# Shell tests, numbered by area: 00 the project itself, 2x the protocol, 3x the mount.
 SH_TESTS = \
 	%D%/t0000-harness.sh \
-	%D%/t0001-layers.sh
+	%D%/t0001-layers.sh \
+	%D%/t2100-client-session.sh
 
 # Written before what they test; each moves up once it passes.
 TESTS_PENDING = \

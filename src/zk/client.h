@@ -149,7 +149,7 @@ void zk_client_free(struct zk_client *client); /* calls nothing */
  *  -ETIMEDOUT  soft, and no server for longer than the timeout
  *  -EIO        the session has expired (FAIL), or its auth was refused
  *  -ESHUTDOWN  closing or closed
- * on_reply may be NULL. An id is never used twice and never 0.
+ * on_reply and ret_id may be NULL. An id is never used twice and never 0.
  */
 int zk_client_submit(struct zk_client *client, struct zk_request *request, msec_t now_ms,
 		     zk_client_on_reply *on_reply, void *data, uint64_t *ret_id);

@@ -1,6 +1,5 @@
 #include "src/zk/client_servers.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -9,16 +8,21 @@
 #include "src/base/mem.h"
 #include "src/zk/path.h"
 
+static bool is_space(char byte)
+{
+	return byte == ' ' || byte == '\t' || byte == '\n';
+}
+
 static struct bytes trim(struct bytes text)
 {
 	const char *at = text.data;
 	size_t size = bytes_size(text);
 
-	while (size > 0 && isspace((unsigned char)at[0])) {
+	while (size > 0 && is_space(at[0])) {
 		at++;
 		size--;
 	}
-	while (size > 0 && isspace((unsigned char)at[size - 1]))
+	while (size > 0 && is_space(at[size - 1]))
 		size--;
 	return bytes_of(at, size);
 }

@@ -107,4 +107,10 @@ t_unit_test_client_CFLAGS = $(unit_cflags)
 t_unit_test_client_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 endif
 
+# Not a test by itself: t/t2100-client-session.sh runs it.
+check_PROGRAMS += %D%/client-load
+t_unit_client_load_SOURCES = %D%/client-load.c
+t_unit_client_load_LDADD = src/client/libclient.a src/io/libio.a src/zk/libzk.a src/base/libbase.a \
+	$(UV_LIBS)
+
 EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-log.txt %D%/vectors-quorum.txt
