@@ -1,5 +1,7 @@
 #!/bin/sh
 test_description='the end of a mount in the midst of remote changes: umount, kill -9, and something mounted over it'
+# Fifty rounds take their time.
+test -z "${TEST_LONG-}" || : "${TEST_TIMEOUT:=3600}"
 . "${srcdir:-$(dirname "$0")/..}/t/test-lib.sh"
 test_on_both_servers
 test_skip_file_without FUSE,KAZOO,INOTIFYWAIT
