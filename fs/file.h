@@ -57,7 +57,8 @@ void file_truncate(struct request *request, struct node *node, struct fuse_file_
 
 /* ---- what the namespace asks and tells ---- */
 
-/* Created here, and not on the server yet. Such a node has no znode; lookup, stat and readdir show it. */
+/* Created here, and not on the server yet. Such a node has no znode; lookup, stat and readdir show
+ * it. */
 bool file_is_unborn(const struct node *node);
 
 /* The unborn files of a directory in the order of creation, D/.data too; NULL at the end. */
@@ -78,7 +79,8 @@ void file_settle(struct fs *fs, struct node *node, file_then_fn then, void *data
 /* All unborn files of a directory. */
 void file_settle_dir(struct fs *fs, struct node *dir, file_then_fn then, void *data);
 
-/* Unlinked through this mount: later commits are discarded silently. An unborn file is just gone. */
+/* Unlinked through this mount: later commits are discarded silently. An unborn file is just gone.
+ */
 void file_unlinked(struct fs *fs, struct node *node);
 /* Deleted, or made anew, elsewhere: later commits are ESTALE. */
 void file_gone(struct fs *fs, struct node *node);

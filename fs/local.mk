@@ -4,10 +4,13 @@ fs_libfs_a_CPPFLAGS = $(AM_CPPFLAGS) -DZKFSD_PATH='"$(bindir)/zkfsd"'
 fs_libfs_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 fs_libfs_a_SOURCES = \
 	%D%/attr.c %D%/attr.h \
+	%D%/access.c %D%/access.h \
+	%D%/commit.c %D%/commit.h \
 	%D%/content.c %D%/content.h \
 	%D%/dir.c %D%/dir.h \
 	%D%/draft.c %D%/draft.h \
-	%D%/file.h %D%/fs.h \
+	%D%/file.c %D%/file.h %D%/fs.h \
+	%D%/handle.c %D%/handle.h \
 	%D%/change.c %D%/change.h \
 	%D%/compare.c %D%/compare.h \
 	%D%/inject.c %D%/inject.h \
@@ -18,6 +21,7 @@ fs_libfs_a_SOURCES = \
 	%D%/node.c %D%/node.h \
 	%D%/notifier.c %D%/notifier.h \
 	%D%/ops.c %D%/ops.h \
+	%D%/open.c \
 	%D%/opener.c %D%/opener.h \
 	%D%/options.c %D%/options.h \
 	%D%/place.c %D%/place.h \

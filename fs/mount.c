@@ -517,6 +517,7 @@ static void init_fs(struct mount *mount)
 	list_init(&fs->requests);
 	znode_cache_init(&fs->znodes);
 	node_table_init(fs);
+	fs->files = files_new(fs);
 	fs->change = change_new(fs);
 	fs->inject = inject_new(fs);
 	fs->virtual = virtual_new(fs);
@@ -546,7 +547,7 @@ static void release(struct mount *mount)
 	client_free(fs->client);
 	inject_free(fs->inject);
 	change_free(fs->change);
-	file_release_all(fs);
+	files_free(fs->files);
 	virtual_free(fs->virtual);
 	if (fs->fuse)
 		fuse_session_destroy(fs->fuse);
