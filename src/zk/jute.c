@@ -11,9 +11,12 @@ enum { FIELD_SIZE_MAX = INT32_MAX };
 void jute_reader_init(struct jute_reader *reader, const void *data, size_t size,
 		      size_t field_size_max)
 {
+	const uint8_t *begin = data ? data : (const uint8_t *)""; /* nothing, of a null span */
+
+	ASSERT(data || size == 0);
 	*reader = (struct jute_reader){
-		.at = data,
-		.end = (const uint8_t *)data + size,
+		.at = begin,
+		.end = begin + size,
 		.field_size_max = field_size_max < FIELD_SIZE_MAX ? field_size_max : FIELD_SIZE_MAX,
 	};
 }

@@ -50,10 +50,11 @@ static bool is_allowed(uint32_t point)
 bool zk_path_name_is_valid(struct bytes name)
 {
 	const uint8_t *at = name.data;
-	const uint8_t *end = at + bytes_size(name);
+	const uint8_t *end;
 
-	if (at == end || bytes_equal_text(name, ".") || bytes_equal_text(name, ".."))
+	if (bytes_size(name) == 0 || bytes_equal_text(name, ".") || bytes_equal_text(name, ".."))
 		return false;
+	end = at + name.size;
 	while (at < end) {
 		uint32_t point = next_code_point(&at, end);
 
@@ -66,12 +67,13 @@ bool zk_path_name_is_valid(struct bytes name)
 bool zk_path_is_valid(struct bytes path)
 {
 	const char *at = path.data;
-	const char *end = at + bytes_size(path);
+	const char *end;
 
-	if (at == end || *at != '/')
+	if (bytes_size(path) == 0 || *at != '/')
 		return false;
 	if (path.size == 1)
 		return true;
+	end = at + path.size;
 	while (at < end) {
 		const char *name = at + 1;
 		const char *slash = memchr(name, '/', (size_t)(end - name));

@@ -7,6 +7,7 @@ fuzzers = \
 	%D%/fuzz-request \
 	%D%/fuzz-response \
 	%D%/fuzz-txn \
+	%D%/fuzz-server \
 	%D%/fuzz-text \
 	%D%/fuzz-config
 
@@ -35,6 +36,12 @@ t_fuzz_fuzz_response_LDADD = src/zk/libzk.a src/base/libbase.a
 t_fuzz_fuzz_txn_SOURCES = %D%/fuzz-txn.c %D%/fuzz.h $(fuzz_driver)
 t_fuzz_fuzz_txn_LDFLAGS = $(fuzz_ldflags)
 t_fuzz_fuzz_txn_LDADD = replica/tree/libtree.a src/zk/libzk.a src/base/libbase.a
+
+t_fuzz_fuzz_server_SOURCES = %D%/fuzz-server.c %D%/fuzz.h $(fuzz_driver) \
+	t/unit/roundtrip.c t/unit/roundtrip.h
+t_fuzz_fuzz_server_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_server_LDADD = replica/server/libserver.a replica/tree/libtree.a src/zk/libzk.a \
+	src/base/libbase.a $(CRYPTO_LIBS) $(ZLIB_LIBS)
 
 t_fuzz_fuzz_text_SOURCES = %D%/fuzz-text.c %D%/fuzz.h $(fuzz_driver)
 t_fuzz_fuzz_text_LDFLAGS = $(fuzz_ldflags)

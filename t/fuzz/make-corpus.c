@@ -1,10 +1,12 @@
 #include <errno.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "src/base/assert.h"
+#include "src/base/buf.h"
 #include "src/base/endian.h"
 #include "src/base/mem.h"
 #include "src/zk/opcode.h"
@@ -107,6 +109,83 @@ static void add_txns(void)
 	vectors_release(&vectors);
 }
 
+/* ---- fuzz-server's events ---- */
+
+enum { EVENT_FRAME = 0x00, EVENT_CLOSE = 0x20, EVENT_TIME = 0x30 };
+
+static void append_frame(struct buf *events, uint8_t connection, struct bytes frame)
+{
+	uint8_t head[3] = {EVENT_FRAME | connection, (uint8_t)(frame.size >> 8),
+			   (uint8_t)frame.size};
+
+	buf_append(events, head, sizeof(head));
+	buf_append(events, frame.data, bytes_size(frame));
+}
+
+static uint8_t connection_of(const char *note)
+{
+	if (strncmp(note, "(w)", 3) == 0)
+		return 1;
+	if (strncmp(note, "(third", 6) == 0)
+		return 2;
+	return strncmp(note, "(own", 4) == 0 ? 3 : 0;
+}
+
+/* Each "(own connection)" of the captured exchange is a new one. */
+static void append_request(struct buf *events, const struct vector *vector, struct bytes connect,
+			   bool is_connected[4])
+{
+	static const uint8_t close_own[] = {EVENT_CLOSE | 3};
+	uint8_t connection = connection_of(vector->note);
+
+	if (connection == 3 && is_connected[3])
+		buf_append(events, close_own, sizeof(close_own));
+	if (connection == 3 || !is_connected[connection])
+		append_frame(events, connection, connect);
+	is_connected[connection] = true;
+	append_frame(events, connection, behind(vector->bytes, 4));
+}
+
+/* The whole exchange in one input, and each request alone behind connect and create. */
+static void add_exchanges(void)
+{
+	static const uint8_t expire[] = {EVENT_TIME, 0xff, 0xff};
+	bool is_connected[4] = {false};
+	struct bytes connect = BYTES_NULL;
+	struct bytes create = BYTES_NULL;
+	struct vectors vectors;
+	struct buf all;
+
+	vectors_load(&vectors, "vectors-client.txt");
+	buf_init(&all, 1 << 20);
+	for (size_t i = 0; i < vectors.count; i++) {
+		const struct vector *vector = &vectors.items[i];
+		struct buf one;
+
+		if (vector->direction != '>')
+			continue;
+		if (bytes_is_null(connect)) {
+			connect = behind(vector->bytes, 4);
+			continue;
+		}
+		if (bytes_is_null(create))
+			create = behind(vector->bytes, 4);
+		append_request(&all, vector, connect, is_connected);
+		buf_init(&one, 1 << 20);
+		append_frame(&one, 0, connect);
+		append_frame(&one, 0, create);
+		append_frame(&one, 0, behind(vector->bytes, 4));
+		buf_append(&one, expire, sizeof(expire));
+		add("server", vector->line, nothing, buf_bytes(&one));
+		buf_release(&one);
+	}
+	add("server", 0, nothing, buf_bytes(&all));
+	buf_release(&all);
+	vectors_release(&vectors);
+}
+
+/* ---- texts ---- */
+
 static const char *const texts[] = {
 	"world:anyone:cdrwa",
 	"digest:u:Jq7wMyA/w2Vd5WIDAKdu4OIIFEQ=:cdrwa,auth::r",
@@ -139,7 +218,8 @@ static void add_texts(const char *fuzzer, const char *const *list, size_t count)
 
 int main(int argc, char **argv)
 {
-	static const char *const fuzzers[] = {"request", "response", "txn", "text", "config"};
+	static const char *const fuzzers[] = {"request", "response", "txn",
+					      "server",  "text",     "config"};
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: make-corpus DIR\n");
@@ -151,6 +231,7 @@ int main(int argc, char **argv)
 		make_directory(fuzzers[i]);
 	add_frames();
 	add_txns();
+	add_exchanges();
 	add_texts("text", texts, sizeof(texts) / sizeof(texts[0]));
 	add_texts("config", configs, sizeof(configs) / sizeof(configs[0]));
 	return 0;

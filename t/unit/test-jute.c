@@ -88,6 +88,16 @@ static void an_error_is_sticky(void **state)
 	assert_int_equal(jute_left(&reader), 3);
 }
 
+static void nothing_may_be_null(void **state)
+{
+	struct jute_reader reader = reader_of(BYTES_NULL);
+
+	assert_int_equal(jute_left(&reader), 0);
+	assert_int_equal(reader.error, 0);
+	assert_int_equal(jute_read_byte(&reader), 0);
+	assert_int_equal(reader.error, -EBADMSG);
+}
+
 static void assert_buffer_refused(struct bytes bytes)
 {
 	struct jute_reader reader = reader_of(bytes);
@@ -199,6 +209,7 @@ int main(void)
 		cmocka_unit_test(any_byte_but_zero_is_true),
 		cmocka_unit_test(null_and_empty_buffers_stay_apart),
 		cmocka_unit_test(an_error_is_sticky),
+		cmocka_unit_test(nothing_may_be_null),
 		cmocka_unit_test(a_length_that_cannot_be_is_refused),
 		cmocka_unit_test(a_field_over_the_limit_is_refused),
 		cmocka_unit_test(a_count_must_fit_the_bytes_left),
