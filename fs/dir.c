@@ -51,7 +51,7 @@ struct stream {
 	size_t asked; /* entries before this one are asked for, or known */
 	size_t asking;
 	unsigned generation; /* of the snapshot */
-	int error; /* of a question: the next READDIR tells */
+	int error;           /* of a question: the next READDIR tells */
 	bool was_read;
 	bool released;
 	bool answering;
@@ -98,8 +98,8 @@ static struct entry *add_entry(struct stream *stream, const char *shown)
 
 	if (stream->count == stream->capacity) {
 		stream->capacity = stream->capacity ? 2 * stream->capacity : 64;
-		stream->entries = mem_realloc(stream->entries,
-					      stream->capacity * sizeof(*stream->entries));
+		stream->entries =
+			mem_realloc(stream->entries, stream->capacity * sizeof(*stream->entries));
 	}
 	entry = &stream->entries[stream->count++];
 	*entry = (struct entry){.shown = mem_strdup(shown)};
@@ -305,8 +305,7 @@ static void settle_entry(struct stream *stream, struct entry *entry, int32_t cod
 	else
 		kind = znode_is_shown_as_dir(znode) ? NODE_DIR : NODE_FILE;
 	entry->type = kind == NODE_DIR ? S_IFDIR : S_IFREG;
-	if (node && node->kind == kind &&
-	    (node->czxid == znode->stat.czxid || node->czxid == 0))
+	if (node && node->kind == kind && (node->czxid == znode->stat.czxid || node->czxid == 0))
 		entry->ino = node->ino;
 	else
 		entry->ino = node_ino(kind, path, znode->stat.czxid);
@@ -513,4 +512,3 @@ void dir_sync(struct request *request, struct node *dir)
 	zk_request_sync(&zk_request, bytes_of_text(dir->path));
 	request_submit(request, &zk_request, on_synced, NULL);
 }
-

@@ -17,7 +17,8 @@ void dir_open(struct request *request, struct node *dir, struct fuse_file_info *
 void dir_read(struct request *request, struct fuse_file_info *fi, size_t size, off_t offset);
 void dir_release(struct request *request, struct fuse_file_info *fi);
 
-/* fsync of a directory: ZooKeeper's sync. What is read afterwards is at least as new as the leader was. */
+/* fsync of a directory: ZooKeeper's sync. What is read afterwards is at least as new as the leader
+ * was. */
 void dir_sync(struct request *request, struct node *dir);
 
 #endif

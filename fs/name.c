@@ -70,8 +70,8 @@ static bool is_ttl(const char *text, size_t size)
 /* Does a path component of that text mean something else than a znode? */
 static bool is_special(const char *text, size_t size, bool in_root)
 {
-	static const char *const specials[] = {".",	      "..",	    ".data", ".ephemeral",
-					       ".sequential", ".container"};
+	static const char *const specials[] = {".",          "..",          ".data",
+					       ".ephemeral", ".sequential", ".container"};
 
 	for (size_t i = 0; i < sizeof(specials) / sizeof(specials[0]); i++) {
 		if (text_is(text, size, specials[i]))
@@ -146,7 +146,8 @@ static bool can_be_file_name(const char *text, size_t size)
 	       !memchr(text, '/', size);
 }
 
-/* How much of the name stands before the digest: cut at a character, and before what no name holds. */
+/* How much of the name stands before the digest: cut at a character, and before what no name holds.
+ */
 static size_t digest_prefix_size(const char *name, size_t size)
 {
 	size_t cut = size;
@@ -298,7 +299,8 @@ int32_t name_mode_flags(const struct create_mode *mode)
 	if (mode->container)
 		return ZK_CONTAINER;
 	if (mode->ttl_ms)
-		return mode->sequential ? ZK_PERSISTENT_SEQUENTIAL_WITH_TTL : ZK_PERSISTENT_WITH_TTL;
+		return mode->sequential ? ZK_PERSISTENT_SEQUENTIAL_WITH_TTL
+					: ZK_PERSISTENT_WITH_TTL;
 	if (mode->ephemeral)
 		return mode->sequential ? ZK_EPHEMERAL_SEQUENTIAL : ZK_EPHEMERAL;
 	return mode->sequential ? ZK_PERSISTENT_SEQUENTIAL : ZK_PERSISTENT;

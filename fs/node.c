@@ -155,7 +155,8 @@ struct node *node_of_path(const struct fs *fs, struct bytes path)
 	return node;
 }
 
-/* Is it another thing than what is there now? One that isn't made yet (czxid 0) is taken as it is. */
+/* Is it another thing than what is there now? One that isn't made yet (czxid 0) is taken as it is.
+ */
 static bool contradicts(const struct node *node, enum node_kind kind, zxid_t czxid)
 {
 	if (node_is_root(node))

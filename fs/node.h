@@ -58,20 +58,21 @@ struct node {
 	unsigned hold_count;   /* references we hold */
 	enum node_kind kind;
 	struct create_mode mode; /* NODE_MODE */
-	char *path;		 /* the znode's; NODE_DATA and NODE_MODE: of D; owned */
-	char *key;		 /* what by_key finds it by; owned */
+	char *path;              /* the znode's; NODE_DATA and NODE_MODE: of D; owned */
+	char *key;               /* what by_key finds it by; owned */
 	uint64_t ino;
 	zxid_t czxid; /* of the znode that it stands for; 0 while a new file is not made yet */
 	bool attached;
 	struct znode *znode; /* what is known of path (fs/znode.h), kept while attached */
 	struct zk_stat stat; /* as last shown, for handles of what has no znode any more */
-	struct file *file;    /* NODE_FILE and NODE_DATA with handles or sticky state; it holds the
-				 node; else NULL */
-	unsigned locked_dir;  /* unanswered requests whose caller holds this directory's lock */
+	struct file *file;   /* NODE_FILE and NODE_DATA with handles or sticky state; it holds the
+				node; else NULL */
+	unsigned locked_dir; /* unanswered requests whose caller holds this directory's lock */
 	unsigned locked_inode;
-	struct list unborn; /* NODE_DIR: files created here that are not on the server yet (fs/file.h) */
+	struct list unborn;      /* NODE_DIR: files created here that are not on the server yet
+				    (fs/file.h) */
 	struct list inject_link; /* owned by fs/inject.c */
-	void *inject_queue;	 /* owned by fs/inject.c */
+	void *inject_queue;      /* owned by fs/inject.c */
 };
 
 struct node_table {

@@ -40,7 +40,8 @@ static bool is_virtual(const struct node *node)
 	return node->kind == NODE_STATUS || node->kind == NODE_EVENTS;
 }
 
-/* False: answered. A mount is read-only by us, not by the kernel, which would refuse the notifier too. */
+/* False: answered. A mount is read-only by us, not by the kernel, which would refuse the notifier
+ * too. */
 static bool may_write(fuse_req_t fuse)
 {
 	if (!fs_of(fuse)->options->read_only)
@@ -106,7 +107,8 @@ static void op_create(fuse_req_t fuse, fuse_ino_t parent, const char *name, mode
 		namespace_create(begin_in_dir(fuse, dir), dir, name, fi);
 }
 
-static void op_mknod(fuse_req_t fuse, fuse_ino_t parent, const char *name, mode_t mode, dev_t device)
+static void op_mknod(fuse_req_t fuse, fuse_ino_t parent, const char *name, mode_t mode,
+		     dev_t device)
 {
 	struct node *dir = node_or_refuse(fuse, parent);
 

@@ -47,9 +47,9 @@ struct renaming {
 	struct node *to_dir; /* held */
 	char *to_shown;
 	bool no_replace;
-	char *from;	     /* the source's path */
+	char *from;          /* the source's path */
 	struct node *source; /* held; NULL if the kernel holds none */
-	char *to;	     /* the target's path; in a sequential mode without the digits */
+	char *to;            /* the target's path; in a sequential mode without the digits */
 	enum target target;
 	struct create_mode mode;
 	struct value *value; /* of the source */
@@ -275,8 +275,8 @@ static void create_target(struct renaming *renaming)
 	struct zk_request zk_request;
 
 	if (renaming->target == TARGET_ABSENT)
-		renaming->mode = (struct create_mode){
-			.ephemeral = renaming->stat.ephemeral_owner != 0};
+		renaming->mode =
+			(struct create_mode){.ephemeral = renaming->stat.ephemeral_owner != 0};
 	zk_request_get_acl(&zk_request, from_path(renaming));
 	request_submit(renaming->request, &zk_request, on_acl, renaming);
 }

@@ -38,7 +38,8 @@ struct request {
 	unsigned in_flight;
 	struct interrupt *interrupt; /* a signal came: the wait ends soon */
 	msec_t begun_ms;
-	/* Called once when the caller stops waiting (EINTR, ETIMEDOUT), before the answer; may be NULL. */
+	/* Called once when the caller stops waiting (EINTR, ETIMEDOUT), before the answer; may be
+	 * NULL. */
 	void (*on_withdraw)(struct request *request, int error);
 	void *data; /* the handler's own state; freed by the handler's last continuation */
 };

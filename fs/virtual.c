@@ -34,7 +34,8 @@ struct waiting_read {
 	size_t size;
 };
 
-struct virtual {
+struct virtual
+{
 	struct fs *fs;
 	struct list handles;
 };

@@ -35,7 +35,8 @@ void virtual_read(struct request *request, struct node *node, struct fuse_file_i
 		  size_t size, off_t offset);
 void virtual_release(struct request *request, struct fuse_file_info *fi);
 
-/* What poll(2) may know now; poll is woken when there is more, and taken over. NULL: it asks once. */
+/* What poll(2) may know now; poll is woken when there is more, and taken over. NULL: it asks once.
+ */
 unsigned virtual_poll(struct node *node, struct fuse_file_info *fi, struct fuse_pollhandle *poll);
 
 #endif

@@ -123,7 +123,7 @@ struct op {
 	struct request *request;
 	struct node *node;
 	enum action action;
-	char *name; /* without the prefix */
+	char *name;  /* without the prefix */
 	size_t size; /* of the caller's room; 0: only the size is wanted */
 	char *text;  /* ACTION_SET_ACL */
 };

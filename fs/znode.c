@@ -338,7 +338,8 @@ static unsigned parts_of(enum question question)
 	return 0;
 }
 
-/* Run those who wait for nothing else now. On failure: all who wait for what this question brings. */
+/* Run those who wait for nothing else now. On failure: all who wait for what this question brings.
+ */
 static void wake(struct fs *fs, struct znode *znode, enum question question, int32_t code,
 		 int error)
 {
@@ -569,8 +570,7 @@ static bool has_real_child(const struct znode *znode)
 {
 	if (znode->stat.num_children == 0)
 		return false;
-	if (znode->stat.num_children > ZNODE_CONTENDERS_MAX ||
-	    !(znode->known & ZNODE_CHILDREN))
+	if (znode->stat.num_children > ZNODE_CONTENDERS_MAX || !(znode->known & ZNODE_CHILDREN))
 		return true;
 	return !all_are_contenders(znode);
 }
@@ -579,8 +579,7 @@ bool znode_is_shown_as_dir(const struct znode *znode)
 {
 	if (has_real_child(znode))
 		return true;
-	return znode->stat.data_length == 0 && (znode->known & ZNODE_DATA) &&
-	       znode->value->is_null;
+	return znode->stat.data_length == 0 && (znode->known & ZNODE_DATA) && znode->value->is_null;
 }
 
 struct showing {
@@ -595,8 +594,7 @@ static unsigned missing_to_show(const struct znode *znode)
 	if (znode->stat.num_children > 0 && znode->stat.num_children <= ZNODE_CONTENDERS_MAX &&
 	    !(znode->known & ZNODE_CHILDREN))
 		return ZNODE_CHILDREN;
-	if (!has_real_child(znode) && znode->stat.data_length == 0 &&
-	    !(znode->known & ZNODE_DATA))
+	if (!has_real_child(znode) && znode->stat.data_length == 0 && !(znode->known & ZNODE_DATA))
 		return ZNODE_DATA;
 	return 0;
 }

@@ -52,8 +52,8 @@ struct value *value_hold(struct value *value);
 void value_drop(struct value *value); /* NULL is fine */
 
 enum {
-	ZNODE_STAT = 1,	    /* exists, and its Stat */
-	ZNODE_DATA = 2,	    /* the value too */
+	ZNODE_STAT = 1,     /* exists, and its Stat */
+	ZNODE_DATA = 2,     /* the value too */
 	ZNODE_CHILDREN = 4, /* the names of its children too */
 };
 
@@ -64,14 +64,14 @@ enum {
 struct znode {
 	struct map_entry by_path;
 	struct list lru;
-	char *path; /* owned */
+	char *path;     /* owned */
 	unsigned known; /* ZNODE_* that are true now */
 	unsigned asked; /* questions in flight */
-	bool exists;	/* meaningful while ZNODE_STAT is known */
-	bool readable;	/* data and children may be read, as far as is known */
+	bool exists;    /* meaningful while ZNODE_STAT is known */
+	bool readable;  /* data and children may be read, as far as is known */
 	struct zk_stat stat;
-	struct value *value;		/* of stat.mzxid while ZNODE_DATA is known; or NULL */
-	struct jute_strings children;	/* while ZNODE_CHILDREN is known */
+	struct value *value;          /* of stat.mzxid while ZNODE_DATA is known; or NULL */
+	struct jute_strings children; /* while ZNODE_CHILDREN is known */
 	void *children_memory;
 	zxid_t children_pzxid; /* the Stat that the list came with */
 	int32_t children_cversion;

@@ -55,10 +55,32 @@ static void assert_pair(const char *name, const char *shown, bool in_root)
 static void plain_names_are_shown_as_they_are(void **state)
 {
 	static const char *const names[] = {
-		"a", "item-0000000007", ".hidden", "..data", ".data2", ".DATA", "...", " ", "a b\n",
-		"\xc3\xa4", "100%", "a%20b", "dubbo%3A%2F%2F10.0.0.1%3A20880", "%", "%~", "%~12",
-		"%25", "%2Ehidden", "%2edata", "a%2Edata", ".ttl=", ".ttl=1s", ".ttlx",
-		"x%~" HEX40 "g", "~" HEX40, "25~" HEX40,
+		"a",
+		"item-0000000007",
+		".hidden",
+		"..data",
+		".data2",
+		".DATA",
+		"...",
+		" ",
+		"a b\n",
+		"\xc3\xa4",
+		"100%",
+		"a%20b",
+		"dubbo%3A%2F%2F10.0.0.1%3A20880",
+		"%",
+		"%~",
+		"%~12",
+		"%25",
+		"%2Ehidden",
+		"%2edata",
+		"a%2Edata",
+		".ttl=",
+		".ttl=1s",
+		".ttlx",
+		"x%~" HEX40 "g",
+		"~" HEX40,
+		"25~" HEX40,
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
@@ -153,11 +175,8 @@ static void long_names_are_cut_at_a_character(void **state)
 static void no_name_breaks_a_listing(void **state)
 {
 	static const struct bytes odd[] = {
-		{.data = "", .size = 0},
-		{.data = NULL, .size = -1},
-		{.data = "a/b", .size = 3},
-		{.data = "a\0b", .size = 3},
-		{.data = "/", .size = 1},
+		{.data = "", .size = 0},     {.data = NULL, .size = -1}, {.data = "a/b", .size = 3},
+		{.data = "a\0b", .size = 3}, {.data = "/", .size = 1},
 	};
 	char shown[NAME_SIZE_MAX + 1];
 
@@ -171,11 +190,10 @@ static void no_name_breaks_a_listing(void **state)
 /* Names of the pieces that escapes are made of meet every rule by and by. */
 static void make_odd_name(struct prng *prng, char ret_name[32 * 48 + 1])
 {
-	static const char *const pieces[] = {".",	"%",	      "25",	    "2E",
-					     "2e",	"~",	      HEX40,	    "data",
-					     ".data",	".ephemeral", ".container", ".ttl=7",
-					     "zkfs",	".zkfs",      "\xe2\x82\xac", "a",
-					     ".sequential"};
+	static const char *const pieces[] = {
+		".",    "%",     "25",           "2E",         "2e",         "~",
+		HEX40,  "data",  ".data",        ".ephemeral", ".container", ".ttl=7",
+		"zkfs", ".zkfs", "\xe2\x82\xac", "a",          ".sequential"};
 	uint64_t count = prng_below(prng, 100) == 0 ? 32 : 1 + prng_below(prng, 6);
 
 	ret_name[0] = '\0';
@@ -185,8 +203,7 @@ static void make_odd_name(struct prng *prng, char ret_name[32 * 48 + 1])
 
 		if (byte[0] == '/')
 			byte[0] = '.';
-		strcat(ret_name,
-		       which < sizeof(pieces) / sizeof(pieces[0]) ? pieces[which] : byte);
+		strcat(ret_name, which < sizeof(pieces) / sizeof(pieces[0]) ? pieces[which] : byte);
 	}
 }
 
