@@ -93,6 +93,36 @@ t_unit_test_store_LDADD = replica/io/libreplicaio.a replica/tree/libtree.a src/z
 replica_test_libs = replica/server/libserver.a replica/tree/libtree.a src/zk/libzk.a \
 	src/base/libbase.a $(ZLIB_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-tree
+TESTS += %D%/test-tree
+t_unit_test_tree_SOURCES = %D%/test-tree.c %D%/cmocka.h
+t_unit_test_tree_CFLAGS = $(unit_cflags)
+t_unit_test_tree_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-session
+TESTS += %D%/test-session
+t_unit_test_session_SOURCES = %D%/test-session.c %D%/cmocka.h
+t_unit_test_session_CFLAGS = $(unit_cflags)
+t_unit_test_session_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-watch
+TESTS += %D%/test-watch
+t_unit_test_watch_SOURCES = %D%/test-watch.c %D%/cmocka.h
+t_unit_test_watch_CFLAGS = $(unit_cflags)
+t_unit_test_watch_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-auth
+TESTS += %D%/test-auth
+t_unit_test_auth_SOURCES = %D%/test-auth.c %D%/cmocka.h
+t_unit_test_auth_CFLAGS = $(unit_cflags)
+t_unit_test_auth_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-prep
+TESTS += %D%/test-prep
+t_unit_test_prep_SOURCES = %D%/test-prep.c %D%/fake-driver.c %D%/fake-driver.h %D%/cmocka.h
+t_unit_test_prep_CFLAGS = $(unit_cflags)
+t_unit_test_prep_LDADD = $(replica_test_libs)
+
 check_PROGRAMS += %D%/test-server-vectors
 TESTS += %D%/test-server-vectors
 t_unit_test_server_vectors_SOURCES = %D%/test-server-vectors.c %D%/fake-driver.c %D%/fake-driver.h \
