@@ -231,7 +231,7 @@ void server_resume(struct server *server, struct connection *connection, enum pa
 {
 	const struct server_action resume = {.type = SERVER_RESUME, .connection = connection->id};
 
-	if (!(connection->paused & reason))
+	if (!(connection->paused & reason) || connection->state == CONNECTION_CLOSED)
 		return;
 	connection->paused &= ~(unsigned)reason;
 	if (connection->paused != 0)
@@ -242,11 +242,12 @@ void server_resume(struct server *server, struct connection *connection, enum pa
 
 /* ---- events ---- */
 
+/* Not while new sessions are held back: it is we who let them wait. */
 static void close_sessionless(struct server *server)
 {
 	struct list *first;
 
-	while ((first = list_first(&server->unestablished))) {
+	while (server->intake && (first = list_first(&server->unestablished))) {
 		struct connection *connection = list_item(first, struct connection, unestablished);
 
 		if (connection->stats.opened_ms + SESSIONLESS_TIMEOUT_MS > server->now_ms)
@@ -276,9 +277,11 @@ void server_tick(struct server *server, msec_t now_ms, msec_t wall_ms)
 msec_t server_next_tick_ms(const struct server *server)
 {
 	struct list *first = list_first(&server->unestablished);
-	msec_t next_ms = server->intake ? session_next_expiry_ms(&server->tracker) : INT64_MAX;
+	msec_t next_ms = session_next_expiry_ms(&server->tracker);
 	msec_t opened_ms;
 
+	if (!server->intake)
+		return INT64_MAX;
 	if (!first)
 		return next_ms;
 	opened_ms = list_item(first, struct connection, unestablished)->stats.opened_ms;

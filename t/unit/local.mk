@@ -123,6 +123,12 @@ t_unit_test_prep_SOURCES = %D%/test-prep.c %D%/fake-driver.c %D%/fake-driver.h %
 t_unit_test_prep_CFLAGS = $(unit_cflags)
 t_unit_test_prep_LDADD = $(replica_test_libs)
 
+check_PROGRAMS += %D%/test-server
+TESTS += %D%/test-server
+t_unit_test_server_SOURCES = %D%/test-server.c %D%/fake-driver.c %D%/fake-driver.h %D%/cmocka.h
+t_unit_test_server_CFLAGS = $(unit_cflags)
+t_unit_test_server_LDADD = $(replica_test_libs)
+
 check_PROGRAMS += %D%/test-server-vectors
 TESTS += %D%/test-server-vectors
 t_unit_test_server_vectors_SOURCES = %D%/test-server-vectors.c %D%/fake-driver.c %D%/fake-driver.h \
