@@ -11,6 +11,7 @@
 #include "src/base/assert.h"
 #include "src/base/mem.h"
 #include "src/base/siphash.h"
+#include "src/zk/path.h"
 
 /* What cp(1) and others take as the best size of a piece (DESIGN.md 3). */
 enum { BLOCK_SIZE = 1 << 20, STAT_BLOCK_SIZE = 512 };
@@ -100,7 +101,11 @@ static struct node *make_node(struct fs *fs, uint64_t nodeid, enum node_kind kin
 	if (mode)
 		node->mode = *mode;
 	node->czxid = czxid;
-	node->ino = node_ino(kind, path, czxid ? czxid : (zxid_t)nodeid);
+	/* A file that isn't made yet has no czxid; ZooKeeper's own znodes never have one. */
+	if (czxid == 0 && kind == NODE_FILE && !zk_path_is_system(path))
+		node->ino = node_ino(kind, path, (zxid_t)nodeid);
+	else
+		node->ino = node_ino(kind, path, czxid);
 	list_init(&node->unborn);
 	list_init(&node->inject_link);
 	attach(fs, node, path);
