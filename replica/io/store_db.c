@@ -148,6 +148,10 @@ static int expect_text(struct store_db *db, const char *sql, const char *expecte
 		if (!text || strcmp(text, expected) != 0)
 			error = store_db_damaged(db, ret_refusal, "%s", text ? text : "no memory");
 	}
+	/* journal_mode answers first, and fails at its end. */
+	if (!error && sqlite3_step(statement) != SQLITE_DONE)
+		error = store_db_refuse(db, ret_refusal);
+	/* It repeats what step said. */
 	(void)sqlite3_finalize(statement);
 	return error;
 }

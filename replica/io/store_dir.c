@@ -126,7 +126,8 @@ static int lock_directory(const char *path, int *ret_fd, struct store_refusal *r
 
 	if (fd < 0)
 		return refuse_errno(ret_refusal, path);
-	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+	/* The sync is for names that a process made which was killed before it synced them. */
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fsync(fd) == 0) {
 		*ret_fd = fd;
 		return 0;
 	}

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "replica/io/store_wal.h"
 #include "src/base/assert.h"
 #include "src/base/endian.h"
 #include "src/base/mem.h"
@@ -176,7 +177,9 @@ int store_tree_open(struct store_tree_db *tree, const struct store_dir *dir, uin
 	int error;
 
 	*tree = (struct store_tree_db){0};
-	error = store_db_open(&tree->db, dir->vfs, path, ret_refusal);
+	error = store_wal_sync(path, ret_refusal);
+	if (!error)
+		error = store_db_open(&tree->db, dir->vfs, path, ret_refusal);
 	if (!error)
 		error = store_db_run(&tree->db, cache_size, ret_refusal);
 	for (size_t i = 0; !error && i < STORE_TREE_STATEMENTS; i++)

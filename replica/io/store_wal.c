@@ -39,6 +39,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "replica/io/store_db.h"
 #include "src/base/endian.h"
@@ -221,24 +222,48 @@ static int check_file(struct wal *wal, struct store_refusal *ret_refusal)
 	return error;
 }
 
-int store_wal_check(const char *database, struct store_refusal *ret_refusal)
+static int open_wal(struct wal *wal, const char *database, struct store_refusal *ret_refusal)
 {
-	struct wal wal = {.name = mem_printf("%s-wal", database)};
-	char *buffer = NULL;
 	int error = 0;
 
-	wal.file = fopen(wal.name, "re");
-	if (wal.file) {
-		buffer = mem_alloc(READ_SIZE);
+	*wal = (struct wal){.name = mem_printf("%s-wal", database)};
+	wal->file = fopen(wal->name, "re");
+	if (!wal->file && errno == ENOENT)
+		return 0;
+	if (!wal->file || fsync(fileno(wal->file)) != 0)
+		error = store_refuse(ret_refusal, -errno, "%s: %s", wal->name, strerror(errno));
+	return error;
+}
+
+static void close_wal(struct wal *wal)
+{
+	/* It was only read. */
+	if (wal->file)
+		(void)fclose(wal->file);
+	free(wal->name);
+}
+
+int store_wal_check(const char *database, struct store_refusal *ret_refusal)
+{
+	struct wal wal;
+	char *buffer = mem_alloc(READ_SIZE);
+	int error = open_wal(&wal, database, ret_refusal);
+
+	if (!error && wal.file) {
 		/* Only speed is lost if it doesn't take the buffer. */
 		(void)setvbuf(wal.file, buffer, _IOFBF, READ_SIZE);
 		error = check_file(&wal, ret_refusal);
-		/* It was only read. */
-		(void)fclose(wal.file);
-	} else if (errno != ENOENT) {
-		error = store_refuse(ret_refusal, -errno, "%s: %s", wal.name, strerror(errno));
 	}
+	close_wal(&wal);
 	free(buffer);
-	free(wal.name);
+	return error;
+}
+
+int store_wal_sync(const char *database, struct store_refusal *ret_refusal)
+{
+	struct wal wal;
+	int error = open_wal(&wal, database, ret_refusal);
+
+	close_wal(&wal);
 	return error;
 }

@@ -18,8 +18,16 @@
 
 /*
  * 0, also when there is no WAL; -EBADMSG with the sentence when something that
- * was synced can't be read any more; or what the system said.
+ * was synced can't be read any more; or what the system said. The WAL is synced
+ * as by store_wal_sync.
  */
 int store_wal_check(const char *database, struct store_refusal *ret_refusal);
+
+/*
+ * For any database, before SQLite opens it: a process that was killed may have
+ * left a commit that it never synced. It will be believed from now on, so it
+ * must not be lost when the power is, later.
+ */
+int store_wal_sync(const char *database, struct store_refusal *ret_refusal);
 
 #endif

@@ -714,6 +714,44 @@ static void test_after_close_no_cut_loses_anything(void **state)
 	assert_true(count.tried > 80 && count.refused > count.tried / 4);
 }
 
+/* Everything in the databases themselves, as it is after another program looked into them. */
+static void empty_wals(const struct rig *rig)
+{
+	char *dir = file_of(rig, "");
+	DIR *stream = opendir(dir);
+	struct dirent *entry;
+
+	while ((entry = readdir(stream)))
+		if (strlen(entry->d_name) > 3 &&
+		    strcmp(entry->d_name + strlen(entry->d_name) - 3, ".db") == 0)
+			(void)query(rig, entry->d_name, "pragma wal_checkpoint(truncate)");
+	assert_int_equal(count_files(dir, "", "-wal"), 0);
+	closedir(stream);
+	free(dir);
+}
+
+static void test_without_a_wal_no_flipped_bit_loses_anything(void **state)
+{
+	struct rig *rig = *state;
+	struct damage_count count;
+
+	make_closed(rig);
+	empty_wals(rig);
+	count = damage_all(rig, 67, flip_byte);
+	assert_true(count.tried > 800 && count.refused > count.tried / 4);
+}
+
+static void test_without_a_wal_no_lost_sector_loses_anything(void **state)
+{
+	struct rig *rig = *state;
+	struct damage_count count;
+
+	make_closed(rig);
+	empty_wals(rig);
+	count = damage_all(rig, 512, zero_sector);
+	assert_true(count.tried > 100 && count.refused > count.tried / 4);
+}
+
 /* One segment with single-transaction commits, and no clean end. Its WAL's name. */
 static const char *make_killed(struct rig *rig)
 {
@@ -866,6 +904,8 @@ int main(void)
 		TEST(test_after_close_no_flipped_bit_loses_anything),
 		TEST(test_after_close_no_lost_sector_loses_anything),
 		TEST(test_after_close_no_cut_loses_anything),
+		TEST(test_without_a_wal_no_flipped_bit_loses_anything),
+		TEST(test_without_a_wal_no_lost_sector_loses_anything),
 		TEST(test_after_kill_rot_before_the_last_commit_is_refused),
 		TEST(test_after_kill_a_torn_last_commit_costs_only_itself),
 		TEST(test_a_segment_can_be_read_alive_and_dead),

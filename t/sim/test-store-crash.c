@@ -1,0 +1,298 @@
+/*
+ * The store on a disk that keeps only what was synced, with a crash at each of
+ * its changes in turn. A life of a store is drawn from a seed; it is lived
+ * again and again, each time up to the next change. After every crash
+ *
+ *	- the store opens: no crash is taken for damage
+ *	- all transactions that it told to be durable are there, in order, nothing half,
+ *	  and none that was never appended
+ *	- the tree is one that was handed over, not older than the last told to be durable
+ *	- so are the epochs
+ *
+ * and it goes on, through another crash, to an end without one.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "src/base/assert.h"
+#include "src/base/mem.h"
+#include "src/base/prng.h"
+#include "t/sim/crash-vfs.h"
+#include "t/sim/store-rig.h"
+#include "t/unit/cmocka.h"
+
+enum {
+	ROUNDS = 30,
+	ROUNDS_AFTER = 4,
+	SEGMENT_SIZE = 2500,
+};
+
+/* What the store told before a crash. */
+struct told {
+	unsigned appended, durable, tree, tree_written, epochs_set, epochs_durable;
+};
+
+static struct told told_by(const struct rig *rig)
+{
+	return (struct told){rig->appended,	rig->durable,	 rig->tree,
+			     rig->tree_written, rig->epochs_set, rig->epochs_durable};
+}
+
+/* What a crash broke: empty if nothing. Not asserted at once: a lying disk must break something. */
+static char broken[512];
+
+static bool expect(bool fact, const struct rig *rig, const char *what)
+{
+	if (!fact && !broken[0])
+		snprintf(broken, sizeof(broken), "%s: %.200s%.200s", what, rig->refusal.text,
+			 rig->wrong);
+	return fact;
+}
+
+/* ---- a life ---- */
+
+static void append_some(struct rig *rig, struct prng *prng)
+{
+	rig_append(rig, 1 + (unsigned)prng_below(prng, 5));
+	(void)store_step(rig->store, STORE_LOG_WORKER);
+}
+
+static void write_tree(struct rig *rig, struct prng *prng)
+{
+	unsigned more = rig->durable - rig->tree_written;
+
+	if (!store_can_write_tree(rig->store) || more == 0)
+		return;
+	rig_write_tree(rig, rig->tree_written + 1 + (unsigned)prng_below(prng, more));
+	(void)store_step(rig->store, STORE_TREE_WORKER);
+}
+
+static void live_round(struct rig *rig, struct prng *prng)
+{
+	switch (prng_below(prng, 8)) {
+	case 0:
+		rig_set_epochs(rig);
+		append_some(rig, prng);
+		break;
+	case 1:
+	case 2:
+		write_tree(rig, prng);
+		break;
+	case 3:
+		rig_work(rig);
+		break;
+	case 4:
+		(void)store_step(rig->store, STORE_TREE_WORKER);
+		break;
+	case 5:
+		rig_close(rig);
+		if (rig_open(rig) != 0)
+			(void)expect(crash_disk_is_down(), rig, "reopen");
+		break;
+	default:
+		append_some(rig, prng);
+	}
+	if (rig->store)
+		store_poll(rig->store);
+}
+
+static void live(struct rig *rig, struct prng *prng, unsigned rounds)
+{
+	if (!rig->store && rig_open(rig) != 0)
+		(void)expect(crash_disk_is_down(), rig, "open");
+	for (unsigned i = 0; i < rounds && rig->store && !rig->has_failed; i++)
+		live_round(rig, prng);
+}
+
+/* ---- a crash ---- */
+
+static void reopen_and_check(struct rig *rig, const struct told *told)
+{
+	/* Nothing that is in memory survives, but the memory of it. */
+	rig_close(rig);
+	crash_disk_restart();
+	if (!expect(rig_open(rig) == 0, rig, "the store doesn't open"))
+		return;
+	(void)expect(!rig->wrong[0], rig, "what was loaded");
+	(void)expect(rig->loaded >= told->durable, rig, "transactions are missing");
+	(void)expect(rig->loaded <= told->appended, rig, "transactions from nowhere");
+	(void)expect(rig->loaded_tree >= told->tree, rig, "the tree is too old");
+	(void)expect(rig->loaded_tree <= told->tree_written, rig, "the tree is too new");
+	(void)expect(rig->epochs_set >= told->epochs_durable, rig, "the epochs are too old");
+	(void)expect(rig->epochs_set <= told->epochs_set, rig, "the epochs are too new");
+}
+
+/* What was loaded after a kill counts as told, though its process never synced it. */
+static void cut_power_after_kill(struct rig *rig)
+{
+	struct told told = told_by(rig);
+
+	crash_disk_arm(1, CRASH_POWER);
+	rig_append(rig, 1);
+	told.appended++;
+	rig_work(rig);
+	reopen_and_check(rig, &told);
+}
+
+/* One life with a crash at that change. False if it ended before. */
+static bool live_and_crash(const char *dir, uint64_t seed, unsigned change, unsigned lies)
+{
+	struct rig rig;
+	struct prng prng;
+	struct told told;
+	enum crash_kind kind = change % 3 == 0 ? CRASH_KILL : CRASH_POWER;
+	bool crashed;
+
+	prng_init(&prng, seed);
+	crash_disk_init(dir, seed * 1000003 + change);
+	crash_disk_lie(lies);
+	rig_init(&rig, dir);
+	rig.vfs = CRASH_VFS_NAME;
+	rig.segment_size = SEGMENT_SIZE;
+	crash_disk_arm(change, kind);
+	live(&rig, &prng, ROUNDS);
+	crashed = crash_disk_is_down();
+	if (crashed) {
+		told = told_by(&rig);
+		reopen_and_check(&rig, &told);
+		if (kind == CRASH_KILL && !broken[0])
+			cut_power_after_kill(&rig);
+	}
+	/* Once more, near the start: a crash while it recovers from the first. */
+	if (crashed && !broken[0]) {
+		told = told_by(&rig);
+		rig_close(&rig);
+		crash_disk_arm(1 + change % 97, CRASH_POWER);
+		live(&rig, &prng, ROUNDS_AFTER);
+		if (crash_disk_is_down()) {
+			told = told_by(&rig);
+			reopen_and_check(&rig, &told);
+		}
+	}
+	rig_release(&rig);
+	crash_disk_release();
+	rig_remove_dir(dir);
+	return crashed;
+}
+
+/* Every change of one life; how many there were. Ends at the first that breaks something. */
+static unsigned crash_everywhere(uint64_t seed, unsigned lies)
+{
+	unsigned change = 0;
+	bool crashed = true;
+
+	broken[0] = '\0';
+	while (crashed && !broken[0]) {
+		char *dir = rig_make_dir();
+
+		change++;
+		crashed = live_and_crash(dir, seed, change, lies);
+		rig_remove_dir(dir);
+		free(dir);
+	}
+	if (broken[0])
+		print_message("# seed %llu, change %u: %s\n", (unsigned long long)seed, change,
+			      broken);
+	return change - 1;
+}
+
+static void crash_must_be_survived(uint64_t seed)
+{
+	unsigned changes = crash_everywhere(seed, 0);
+
+	assert_string_equal(broken, "");
+	print_message("# seed %llu: %u crashes\n", (unsigned long long)seed, changes);
+}
+
+static void test_every_crash_is_survived(void **state)
+{
+	const char *more = getenv("STORE_CRASH_SEEDS");
+	unsigned seeds = more ? (unsigned)atoi(more) : 5;
+
+	for (unsigned seed = 1; seed <= seeds; seed++)
+		crash_must_be_survived(seed);
+}
+
+/* ---- the test can fail ---- */
+
+/* A disk that breaks this promise must be found out. */
+static void lie_must_show(unsigned lies)
+{
+	for (uint64_t seed = 1; seed <= 8; seed++) {
+		(void)crash_everywhere(seed, lies);
+		if (broken[0])
+			return;
+	}
+	fail_msg("nobody noticed that the disk lies");
+}
+
+static void test_a_log_without_sync_shows(void **state)
+{
+	lie_must_show(CRASH_NO_WAL_SYNC);
+}
+
+static void test_databases_without_sync_show(void **state)
+{
+	lie_must_show(CRASH_NO_DATABASE_SYNC);
+}
+
+static void test_directories_without_sync_show(void **state)
+{
+	lie_must_show(CRASH_NO_DIRECTORY_SYNC);
+}
+
+/* ---- a full disk ---- */
+
+static void test_a_full_disk_loses_nothing(void **state)
+{
+	for (int64_t room = 0; room < 120000; room += 1777) {
+		char *dir = rig_make_dir();
+		struct rig rig;
+		struct prng prng;
+		struct told told;
+
+		prng_init(&prng, 1);
+		crash_disk_init(dir, 1);
+		rig_init(&rig, dir);
+		rig.vfs = CRASH_VFS_NAME;
+		rig.segment_size = SEGMENT_SIZE;
+		assert_int_equal(rig_open(&rig), 0);
+		crash_disk_limit(room);
+		for (unsigned i = 0; i < 100 && rig.store && !rig.has_failed; i++) {
+			append_some(&rig, &prng);
+			store_poll(rig.store);
+		}
+		if (room < 60000)
+			assert_true(rig.has_failed);
+		if (rig.has_failed && !strstr(rig.refusal.text, "no space left"))
+			fail_msg("%s", rig.refusal.text);
+		told = told_by(&rig);
+		rig_close(&rig);
+		crash_disk_limit(-1);
+		broken[0] = '\0';
+		reopen_and_check(&rig, &told);
+		assert_string_equal(broken, "");
+		rig_release(&rig);
+		crash_disk_release();
+		rig_remove_dir(dir);
+		free(dir);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_every_crash_is_survived),
+		cmocka_unit_test(test_a_log_without_sync_shows),
+		cmocka_unit_test(test_databases_without_sync_show),
+		cmocka_unit_test(test_directories_without_sync_show),
+		cmocka_unit_test(test_a_full_disk_loses_nothing),
+	};
+
+	/* Nothing is synced, so memory does as well; a machine without it takes longer. */
+	if (!getenv("TMPDIR") && access("/dev/shm", W_OK) == 0)
+		setenv("TMPDIR", "/dev/shm", 1);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
