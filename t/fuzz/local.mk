@@ -9,7 +9,8 @@ fuzzers = \
 	%D%/fuzz-txn \
 	%D%/fuzz-server \
 	%D%/fuzz-text \
-	%D%/fuzz-config
+	%D%/fuzz-config \
+	%D%/fuzz-client
 
 check_PROGRAMS += $(fuzzers) %D%/make-corpus
 check_DATA = %D%/corpus.stamp
@@ -50,6 +51,10 @@ t_fuzz_fuzz_text_LDADD = src/zk/libzk.a src/base/libbase.a
 t_fuzz_fuzz_config_SOURCES = %D%/fuzz-config.c %D%/fuzz.h $(fuzz_driver)
 t_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
 t_fuzz_fuzz_config_LDADD = replica/io/libreplicaio.a src/base/libbase.a
+
+t_fuzz_fuzz_client_SOURCES = %D%/fuzz-client.c %D%/fuzz.h $(fuzz_driver)
+t_fuzz_fuzz_client_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_client_LDADD = src/zk/libzk.a src/base/libbase.a
 
 t_fuzz_make_corpus_SOURCES = %D%/make-corpus.c t/unit/vectors.c t/unit/vectors.h
 t_fuzz_make_corpus_LDADD = src/base/libbase.a

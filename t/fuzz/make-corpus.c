@@ -210,6 +210,18 @@ static const char *const configs[] = {
 	"tickTime=99999999999\nclientPort=-1\nserver.x=a\nserver.1=:::\n",
 };
 
+/* Scripts of fuzz-client.c: two options, then a letter a step. */
+static const char *const scripts[] = {
+	"00ch0123456789oAAAnAAoAAAnAoBBBnAnAnAnAnAq",
+	"00ch3456789lt\177choAnAnAnAnAoAAAoBBBoCCCoDDDnAnAnAnAq",
+	"00ch4ltzcholtzcholtzcho5ltzchoAoAAAoAAAq",
+	"00ch012onnnoAAoe1e2e3e4ltzchoAuAltzchq",
+	"01ch34a0a1ltzcx",
+	"00ch0349ltzcx3tzchoAAoAAq",
+	"10sch03tztztzpA3lt\177t\177t\177t\177t\177t\177choAyA",
+	"00ch89w\024\377\377\377\377\377\377\377\377\377\377\377\377\0\0\0\0\0",
+};
+
 static void add_texts(const char *fuzzer, const char *const *list, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -218,8 +230,8 @@ static void add_texts(const char *fuzzer, const char *const *list, size_t count)
 
 int main(int argc, char **argv)
 {
-	static const char *const fuzzers[] = {"request", "response", "txn",
-					      "server",  "text",     "config"};
+	static const char *const fuzzers[] = {"request", "response", "txn",   "server",
+					      "text",    "config",   "client"};
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: make-corpus DIR\n");
@@ -234,5 +246,6 @@ int main(int argc, char **argv)
 	add_exchanges();
 	add_texts("text", texts, sizeof(texts) / sizeof(texts[0]));
 	add_texts("config", configs, sizeof(configs) / sizeof(configs[0]));
+	add_texts("client", scripts, sizeof(scripts) / sizeof(scripts[0]));
 	return 0;
 }
