@@ -23,13 +23,13 @@ struct pair {
 
 static void random_path(struct pair *pair, char path[PATH_SIZE_MAX])
 {
-	static const char *const names[] = {"a", "b", "c"};
+	static const char *const names[] = {"a", "b"};
 	size_t depth = 1 + prng_below(&pair->prng, 3);
 
 	path[0] = '\0';
 	for (size_t at = 0; at < depth; at++) {
 		strcat(path, "/");
-		strcat(path, names[prng_below(&pair->prng, 3)]);
+		strcat(path, names[prng_below(&pair->prng, 2)]);
 	}
 }
 
@@ -88,6 +88,7 @@ static const struct operation {
 } operations[] = {
 	{ZK_OP_CREATE, true, write_create},	{ZK_OP_CREATE2, true, write_create},
 	{ZK_OP_CREATE, true, write_create},	{ZK_OP_CREATE_CONTAINER, true, write_create},
+	{ZK_OP_DELETE, true, write_path_version}, {ZK_OP_DELETE, true, write_path_version},
 	{ZK_OP_DELETE, true, write_path_version}, {ZK_OP_DELETE, true, write_path_version},
 	{ZK_OP_SET_DATA, true, write_set_data}, {ZK_OP_CHECK, true, write_path_version},
 	{ZK_OP_SET_ACL, false, write_set_acl},

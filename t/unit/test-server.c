@@ -145,6 +145,42 @@ static void test_sync_waits_for_everybodys_writes(void **state)
 	expect_reply(driver, 1, 2, ZK_OK);
 }
 
+static void test_sync_behind_an_own_write_still_waits_for_others(void **state)
+{
+	struct fake_driver *driver = *state;
+
+	(void)fake_connect(driver, 1);
+	(void)fake_connect(driver, 2);
+	driver->is_slow = true;
+	fake_create(driver, 1, "/a", "x", 0);
+	fake_create(driver, 2, "/b", "x", 0);
+	fake_read(driver, 1, ZK_OP_SYNC, "/", false);
+	fake_commit(driver, driver->committed + 1);
+	expect_reply(driver, 1, 1, ZK_OK);
+	fake_expect_nothing(driver, 1);
+	fake_commit_all(driver);
+	expect_reply(driver, 1, 2, ZK_OK);
+}
+
+static void test_parent_goes_behind_its_last_child_before_either_is_applied(void **state)
+{
+	struct fake_driver *driver = *state;
+
+	(void)fake_connect(driver, 1);
+	fake_create(driver, 1, "/p", "x", 0);
+	fake_create(driver, 1, "/p/c", "x", 0);
+	expect_reply(driver, 1, 1, ZK_OK);
+	expect_reply(driver, 1, 2, ZK_OK);
+	driver->is_slow = true;
+	fake_delete(driver, 1, "/p", -1);
+	fake_delete(driver, 1, "/p/c", -1);
+	fake_delete(driver, 1, "/p", -1);
+	fake_commit_all(driver);
+	expect_reply(driver, 1, 3, ZK_NOTEMPTY);
+	expect_reply(driver, 1, 4, ZK_OK);
+	expect_reply(driver, 1, 5, ZK_OK);
+}
+
 static void test_ping_waits_its_turn_and_auth_does_not(void **state)
 {
 	struct fake_driver *driver = *state;
@@ -915,6 +951,8 @@ int main(void)
 		TEST(test_answers_are_in_order_of_requests),
 		TEST(test_event_goes_before_the_answers_of_its_zxid),
 		TEST(test_sync_waits_for_everybodys_writes),
+		TEST(test_sync_behind_an_own_write_still_waits_for_others),
+		TEST(test_parent_goes_behind_its_last_child_before_either_is_applied),
 		TEST(test_ping_waits_its_turn_and_auth_does_not),
 		TEST(test_frames_before_the_session_is_there_wait),
 		TEST(test_session_moves_to_a_new_connection),
