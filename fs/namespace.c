@@ -251,6 +251,8 @@ static void on_create_place(void *data, int error, const struct place *place)
 	struct op *op = data;
 	struct create_mode mode = {0};
 
+	if (op->dir->kind == NODE_ZKFS)
+		error = EPERM;
 	if (!error)
 		error = check_new_path(place);
 	if (!error && place->has_mode)
@@ -336,6 +338,8 @@ static void on_mkdir_place(void *data, int error, const struct place *place)
 {
 	struct op *op = data;
 
+	if (op->dir->kind == NODE_ZKFS)
+		error = EPERM;
 	if (!error)
 		error = check_new_path(place);
 	/* An ephemeral can't have children; .data is no znode of its own. */
