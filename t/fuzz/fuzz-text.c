@@ -5,12 +5,14 @@
 #include "src/base/assert.h"
 #include "src/base/mem.h"
 #include "src/zk/acl.h"
+#include "src/zk/client_servers.h"
 #include "src/zk/path.h"
 
 /*
- * What a user types, or names in a path: an ACL's text and a path. Claims: an
+ * What a user types, or names in a path: an ACL's text, a path and a connect string. Claims: an
  * ACL that parses is printed as a text that parses to the same ACL; a valid
- * path is the join of a valid parent and a valid name.
+ * path is the join of a valid parent and a valid name; a connect string has
+ * servers with ports and a chroot that is one, or a sentence against it.
  */
 static void check_acl(const char *text)
 {
@@ -53,6 +55,24 @@ static void check_path(struct bytes path)
 	free(joined);
 }
 
+static void check_servers(const char *text)
+{
+	struct zk_servers servers;
+	char *error = NULL;
+
+	if (zk_servers_parse(text, &servers, &error) < 0) {
+		ASSERT(error && error[0] != '\0');
+		free(error);
+		return;
+	}
+	ASSERT(!error);
+	ASSERT(servers.count > 0 && servers.count <= ZK_SERVERS_MAX);
+	for (size_t i = 0; i < servers.count; i++)
+		ASSERT(servers.servers[i].host[0] != '\0' && servers.servers[i].port != 0);
+	ASSERT(servers.chroot[0] == '\0' || zk_path_is_valid(bytes_of_text(servers.chroot)));
+	zk_servers_release(&servers);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	char *text;
@@ -61,6 +81,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	text = mem_dup(data, size);
 	check_acl(text);
+	check_servers(text);
 	free(text);
 	check_path(bytes_of(data, size));
 	return 0;

@@ -191,6 +191,7 @@ static const char *const texts[] = {
 	"digest:u:Jq7wMyA/w2Vd5WIDAKdu4OIIFEQ=:cdrwa,auth::r",
 	"ip:10.0.0.0/8:rw,ip:fe80::/10:r",
 	"x509:CN=zk1,O=Example,C=de:cdrwa",
+	"zk1,zk2:2181, [::1]:2182/chroot/a",
 	"/a/b/c",
 	"/zookeeper/quota/gr\xc3\xbc\xc3\x9f/\xe4\xb8\xad",
 	"/a/./b/../c//d/",
