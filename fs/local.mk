@@ -15,6 +15,7 @@ fs_libfs_a_SOURCES = \
 	%D%/compare.c %D%/compare.h \
 	%D%/inject.c %D%/inject.h \
 	%D%/inval.c %D%/inval.h \
+	%D%/mount.c %D%/mount.h \
 	%D%/mountpoint.c %D%/mountpoint.h \
 	%D%/name.c %D%/name.h \
 	%D%/namespace.c %D%/namespace.h \
@@ -33,6 +34,21 @@ fs_libfs_a_SOURCES = \
 	%D%/virtual.c %D%/virtual.h \
 	%D%/xattr.c %D%/xattr.h \
 	%D%/znode.c %D%/znode.h
+
+bin_PROGRAMS += zkfs
+zkfs_SOURCES = %D%/main.c
+zkfs_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
+zkfs_LDADD = fs/libfs.a src/client/libclient.a src/io/libio.a src/zk/libzk.a src/base/libbase.a \
+	$(FUSE_LIBS) $(UV_LIBS) $(CRYPTO_LIBS)
+
+# mount(8) and fstab find it by this name.
+if MOUNT_HELPER
+install-exec-hook:
+	$(MKDIR_P) '$(DESTDIR)$(mounthelperdir)'
+	$(LN_S) -f '$(bindir)/zkfs' '$(DESTDIR)$(mounthelperdir)/mount.zkfs'
+uninstall-hook:
+	rm -f '$(DESTDIR)$(mounthelperdir)/mount.zkfs'
+endif
 
 dist_man_MANS += %D%/zkfs.8
 

@@ -22,6 +22,7 @@
 #include "src/base/log.h"
 #include "src/base/mem.h"
 #include "src/client/client.h"
+#include "src/zk/code.h"
 
 enum {
 	/* Largest write(2) that the kernel passes on in one piece, and st_blksize. */

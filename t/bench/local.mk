@@ -1,5 +1,9 @@
 # Benchmarks: built by make check, run by hand (t/bench/bench, t/bench/bench-mount).
 
+check_PROGRAMS += t/bench/zkload
+t_bench_zkload_SOURCES = %D%/zkload.c
+t_bench_zkload_LDADD = src/io/libio.a src/zk/libzk.a src/base/libbase.a $(UV_LIBS) $(CRYPTO_LIBS)
+
 check_PROGRAMS += t/bench/nullfs t/bench/fsload
 t_bench_nullfs_SOURCES = %D%/nullfs.c
 t_bench_nullfs_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
