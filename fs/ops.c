@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "fs/attr.h"
@@ -390,6 +391,28 @@ static void op_poll(fuse_req_t fuse, fuse_ino_t nodeid, struct fuse_file_info *f
 		(void)fuse_reply_poll(fuse, events);
 }
 
+/*
+ * Locks of the whole ensemble are for a later version. Left to the kernel they
+ * would hold on this machine alone, and a program that means to exclude its
+ * peers on others would not notice: it is told.
+ */
+static void op_flock(fuse_req_t fuse, fuse_ino_t nodeid, struct fuse_file_info *fi, int operation)
+{
+	refuse(fuse, operation & LOCK_UN ? 0 : ENOLCK);
+}
+
+static void op_getlk(fuse_req_t fuse, fuse_ino_t nodeid, struct fuse_file_info *fi,
+		     struct flock *lock)
+{
+	refuse(fuse, ENOLCK);
+}
+
+static void op_setlk(fuse_req_t fuse, fuse_ino_t nodeid, struct fuse_file_info *fi,
+		     struct flock *lock, int may_wait)
+{
+	refuse(fuse, lock->l_type == F_UNLCK ? 0 : ENOLCK);
+}
+
 const struct fuse_lowlevel_ops fs_ops = {
 	.lookup = op_lookup,
 	.forget = op_forget,
@@ -423,4 +446,7 @@ const struct fuse_lowlevel_ops fs_ops = {
 	.fallocate = op_fallocate,
 	.copy_file_range = op_copy_file_range,
 	.lseek = op_lseek,
+	.flock = op_flock,
+	.getlk = op_getlk,
+	.setlk = op_setlk,
 };
