@@ -264,8 +264,6 @@ static void on_create_place(void *data, int error, const struct place *place)
 		op_fail(op, error);
 		return;
 	}
-	if (op->fs->options->ephemeral && place->kind == PLACE_ZNODE && !mode.ttl_ms)
-		mode.ephemeral = true;
 	file_create(op->request, op->dir, op->shown, bytes_of_text(place->path), &mode,
 		    op->file_type ? NULL : &op->fi);
 	op_end(op);

@@ -342,7 +342,9 @@ static void take_created(struct opening *opening, const struct zk_reply *reply)
 	}
 	if (!error)
 		made(opening, created.path, &created.stat);
-	change_own_end(opening->fs, ZK_EVENT_NODE_CREATED, bytes_of_text(opening->path), true);
+	change_own_end_as(opening->fs, ZK_EVENT_NODE_CREATED, bytes_of_text(opening->path),
+			  bytes_is_null(created.path) ? bytes_of_text(opening->path)
+						      : created.path);
 	if (error)
 		refuse(opening, error);
 	else
@@ -512,7 +514,8 @@ void file_create(struct request *request, struct node *dir, const char *shown_na
 		refuse(opening, EROFS);
 		return;
 	}
-	if (may_be_other_s(opening))
+	/* In .ephemeral, what lookup didn't find is not ours: the server says EEXIST. */
+	if (may_be_other_s(opening) && !opening->mode.ephemeral)
 		opening->node =
 			node_of_key(fs, opening->is_data ? NODE_DATA : NODE_FILE, path, NULL);
 	if (!opening->node) {
