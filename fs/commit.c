@@ -84,6 +84,16 @@ void handle_commit(struct handle *handle, file_then_fn then, void *data)
 		enqueue(handle);
 }
 
+void handle_await(struct handle *handle, file_then_fn then, void *data)
+{
+	if (handle->file->committing != handle)
+		then(data, 0);
+	else if (handle->late)
+		then(data, ETIMEDOUT);
+	else
+		add_waiter(&handle->waiting, then, data);
+}
+
 /* ---- how it ends ---- */
 
 /* The content has been told; the next commit may begin, and those who wait hear of this one. */

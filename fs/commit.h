@@ -34,6 +34,9 @@
  */
 void handle_commit(struct handle *handle, file_then_fn then, void *data);
 
+/* Wait for the commit that is under way alone; at once where there is none. */
+void handle_await(struct handle *handle, file_then_fn then, void *data);
+
 /* What the client had no room for is tried again. */
 void handle_commit_retry(struct handle *handle);
 

@@ -351,26 +351,28 @@ static void run_fsync(void *data, int error)
 		sync_server(operation);
 }
 
-/* What others of this file have under way is waited for; what they only wrote is theirs. */
-static void wait_for_others(struct operation *operation)
+/*
+ * A writer's own bytes, and what others have under way already: a commit of what
+ * they have half written would show it. Who only reads (sync(1) does) asks for
+ * the whole file, whoever writes it.
+ */
+static void wait_for_file(struct operation *operation)
 {
-	struct file *file = operation->handle->file;
-	struct join *join = join_begin(run_fsync, operation);
+	struct handle *handle = operation->handle;
+	struct file *file = handle->file;
+	struct join *join;
 
-	if (file->committing && file->committing != operation->handle) {
-		join_wait(join);
-		handle_commit(file->committing, join_done, join);
+	if (!handle->writable) {
+		file_settle_of(file, 0, run_fsync, operation);
+		return;
 	}
-	list_for_each (&file->queue, at) {
-		struct handle *handle = list_item(at, struct handle, queued);
-
-		if (handle == operation->handle)
-			continue;
+	join = join_begin(run_fsync, operation);
+	if (file->committing && file->committing != handle) {
 		join_wait(join);
-		handle_commit(handle, join_done, join);
+		handle_await(file->committing, join_done, join);
 	}
 	join_wait(join);
-	handle_commit(operation->handle, join_done, join);
+	handle_commit(handle, join_done, join);
 	join_end(join);
 }
 
@@ -381,7 +383,7 @@ void file_fsync(struct request *request, struct fuse_file_info *fi)
 	if (handle->lost)
 		request_reply_error(request, EIO);
 	else
-		wait_for_others(operation_new(request, handle));
+		wait_for_file(operation_new(request, handle));
 }
 
 void file_release(struct request *request, struct fuse_file_info *fi)

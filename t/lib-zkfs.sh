@@ -51,7 +51,7 @@ start_zkfsd () {
 
 start_apache () {
 	prepare_server "$@" &&
-	launch "$server_name" java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+	launch "$server_name" java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
 		-Djava.awt.headless=true -cp /usr/share/java/zookeeper.jar \
 		org.apache.zookeeper.server.quorum.QuorumPeerMain "$server_name/zoo.cfg" &&
 	wait_until_it_serves
