@@ -100,9 +100,11 @@ static void perform(struct client *client, const struct zk_client_action *action
 	}
 }
 
-static bool is_crowded(const struct client *client)
+/* A full output holds back requests, not the end of a connection that is stuck. */
+static bool may_pull(const struct client *client)
 {
-	return client->conn && conn_output_size(client->conn) > OUTPUT_PAUSE_SIZE;
+	return zk_client_state(client->session) != ZK_CLIENT_CONNECTED ||
+	       conn_output_size(client->conn) <= OUTPUT_PAUSE_SIZE;
 }
 
 static void on_timer(uv_timer_t *timer)
@@ -132,7 +134,7 @@ static void pump(struct loop_hook *hook)
 
 	if (zk_client_deadline(client->session) <= now_ms)
 		zk_client_tick(client->session, now_ms);
-	while (!is_crowded(client) && zk_client_next_action(client->session, now_ms, &action))
+	while (may_pull(client) && zk_client_next_action(client->session, now_ms, &action))
 		perform(client, &action);
 	arm_timer(client, zk_client_deadline(client->session), now_ms);
 }

@@ -46,7 +46,6 @@ static void count_loss(struct zk_client *client, struct call *call)
 {
 	call->losses++;
 	call->intent = real_intent(client, call);
-	call->cleared = false;
 	call->probe_step = ZK_PROBE_FIRST;
 }
 

@@ -318,9 +318,7 @@ static void send_call(struct zk_client *client, struct call *call,
 	list_remove(&call->link);
 	list_append(&client->flight, &call->link);
 	client->flight_count++;
-	/* The base stays that of the first time: what is newer may be its own doing. */
-	if (!call->sent || call->cleared)
-		call->base = client->last_zxid;
+	call->base = client->last_zxid;
 	call->sent = true;
 	call->cleared = false;
 	call->xid = call->kind == CALL_SET_WATCHES ? ZK_XID_SET_WATCHES : next_xid(client);
@@ -355,19 +353,19 @@ static struct call *first_call(const struct list *calls)
 	return link ? list_item(link, struct call, link) : NULL;
 }
 
-/* A call that is being tried alone, or a probe: nothing may overtake its answer. */
-static bool must_wait(const struct zk_client *client)
+/* Nothing goes out beside a call that is tried alone. */
+static bool is_trying_alone(const struct zk_client *client)
 {
 	const struct call *first = first_call(&client->flight);
 
-	return first && (first->kind == CALL_PROBE || first->losses >= LOSSES_ALONE);
+	return first && first->losses >= LOSSES_ALONE;
 }
 
 static struct call *next_call(struct zk_client *client)
 {
 	if (!list_is_empty(&client->control))
 		return first_call(&client->control);
-	if (must_wait(client))
+	if (is_trying_alone(client))
 		return NULL;
 	if (!list_is_empty(&client->doubt))
 		return zk_client_next_in_doubt(client);

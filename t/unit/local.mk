@@ -136,6 +136,13 @@ t_unit_test_server_vectors_SOURCES = %D%/test-server-vectors.c %D%/fake-driver.c
 t_unit_test_server_vectors_CFLAGS = $(unit_cflags)
 t_unit_test_server_vectors_LDADD = $(replica_test_libs)
 
+check_PROGRAMS += %D%/test-client-loop
+TESTS += %D%/test-client-loop
+t_unit_test_client_loop_SOURCES = %D%/test-client-loop.c %D%/cmocka.h
+t_unit_test_client_loop_CFLAGS = $(unit_cflags)
+t_unit_test_client_loop_LDADD = src/client/libclient.a src/io/libio.a src/zk/libzk.a \
+	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-client
 TESTS += %D%/test-client
 t_unit_test_client_SOURCES = %D%/test-client.c %D%/cmocka.h

@@ -1447,6 +1447,26 @@ static void judging_keeps_the_order_of_requests(void **state)
 	end(w);
 }
 
+static void second_loss_keeps_the_order_of_requests(void **state)
+{
+	struct world *w = begin_established(NULL);
+
+	submit_set(w, "/a", -1, 1);
+	submit_set(w, "/b", 3, 2);
+	pump(w);
+	lose(w);
+	come_back(w);
+	take(w, ZK_OP_SET_DATA);
+	assert_true(nothing_is_sent(w));
+	lose(w);
+	come_back(w);
+	take(w, ZK_OP_SET_DATA);
+	assert_true(bytes_equal_text(taken_path(w), "/a"));
+	answer(w, BASE + 51, ZK_OK);
+	take_probe(w, "/b");
+	end(w);
+}
+
 /* What came behind a request that was done was done later still. */
 static void a_resolved_request_makes_the_next_ones_base_newer(void **state)
 {
@@ -1875,8 +1895,13 @@ static void removed_watches_are_not_set_again(void **state)
 static void watches_go_over_to_a_new_session(void **state)
 {
 	struct world *w = begin_established(NULL);
+	struct zk_request request;
 
-	add_persistent_watches(w);
+	zk_request_add_watch(&request, text("/"), ZK_WATCH_PERSISTENT_RECURSIVE);
+	submit(w, &request, 1);
+	pump(w);
+	take(w, ZK_OP_ADD_WATCH);
+	answer(w, BASE, ZK_OK);
 	lose(w);
 	expire(w);
 	establish(w, SESSION + 1);
@@ -2030,6 +2055,7 @@ int main(void)
 		cmocka_unit_test(nothing_tells_of_a_sequential_create_or_other_multi),
 		cmocka_unit_test(unreadable_state_leaves_it_unknown),
 		cmocka_unit_test(judging_keeps_the_order_of_requests),
+		cmocka_unit_test(second_loss_keeps_the_order_of_requests),
 		cmocka_unit_test(a_resolved_request_makes_the_next_ones_base_newer),
 		cmocka_unit_test(after_two_losses_a_request_is_sent_alone),
 		cmocka_unit_test(third_loss_makes_it_unknown_and_frees_the_rest),
