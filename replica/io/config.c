@@ -471,6 +471,19 @@ static int check_client_port(struct config *config)
 	return 0;
 }
 
+/* The daemon changes its directory, so a relative path is that of the start. */
+static void make_absolute(char **path)
+{
+	char here[PATH_MAX];
+	char *absolute;
+
+	if (!*path || **path == '/' || !**path || !getcwd(here, sizeof(here)))
+		return;
+	absolute = mem_printf("%s/%s", here, *path);
+	free(*path);
+	*path = absolute;
+}
+
 int config_check(struct config *config)
 {
 	int error;
@@ -481,6 +494,8 @@ int config_check(struct config *config)
 		free(config->data_log_dir);
 		config->data_log_dir = mem_strdup(config->data_dir);
 	}
+	make_absolute(&config->data_dir);
+	make_absolute(&config->data_log_dir);
 	if (config->jute_extrasize_size == 0)
 		config->jute_extrasize_size = config->jute_maxbuffer_size;
 	error = check_sessions(config);
@@ -568,19 +583,6 @@ static int load_myid(struct config *config)
 	return error;
 }
 
-/* The daemon changes its directory, so a relative path is that of the start. */
-static void make_absolute(char **path)
-{
-	char here[PATH_MAX];
-	char *absolute;
-
-	if (!*path || **path == '/' || !**path || !getcwd(here, sizeof(here)))
-		return;
-	absolute = mem_printf("%s/%s", here, *path);
-	free(*path);
-	*path = absolute;
-}
-
 int config_load(struct config *config, const char *file, const char *jvm_flags)
 {
 	int error = jvm_flags ? config_parse_jvm_flags(config, jvm_flags) : 0;
@@ -589,8 +591,6 @@ int config_load(struct config *config, const char *file, const char *jvm_flags)
 		error = load_text(config, file, config_parse);
 	if (error == 0 && config->dynamic_config_file)
 		error = load_text(config, config->dynamic_config_file, config_parse_dynamic);
-	make_absolute(&config->data_dir);
-	make_absolute(&config->data_log_dir);
 	if (error == 0 && config->data_dir)
 		error = load_myid(config);
 	if (error == 0)

@@ -1,9 +1,15 @@
 noinst_LIBRARIES += replica/io/libreplicaio.a
 replica_io_libreplicaio_a_SOURCES = \
+	%D%/clients.c %D%/clients.h \
 	%D%/config.c %D%/config.h \
 	%D%/config_keys.c %D%/config_keys.h \
+	%D%/data_dir.c %D%/data_dir.h \
+	%D%/fourletter.c %D%/fourletter.h \
+	%D%/log_print.c %D%/log_print.h \
+	%D%/node.c %D%/node.h \
 	%D%/properties.c %D%/properties.h \
 	%D%/quorum_server.c %D%/quorum_server.h \
+	%D%/recovery.c %D%/recovery.h \
 	%D%/store.c %D%/store.h \
 	%D%/store_db.c %D%/store_db.h \
 	%D%/store_dir.c %D%/store_dir.h \
@@ -16,3 +22,14 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/store_wal.c %D%/store_wal.h \
 	%D%/store_work.c %D%/store_work.h \
 	%D%/store_writeout.c %D%/store_writeout.h
+
+bin_PROGRAMS += zkfsd
+zkfsd_SOURCES = %D%/main.c
+zkfsd_LDADD = \
+	replica/io/libreplicaio.a \
+	replica/server/libserver.a \
+	replica/tree/libtree.a \
+	src/io/libio.a \
+	src/zk/libzk.a \
+	src/base/libbase.a \
+	$(UV_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS)

@@ -1,0 +1,341 @@
+#include <config.h> /* of configure: the one in quotes is zoo.cfg's */
+
+#include "replica/io/fourletter.h"
+
+#include <dirent.h>
+#include <pwd.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "replica/tree/watch.h"
+#include "src/base/mem.h"
+#include "src/zk/opcode.h"
+
+/* ZooKeeper's version first: clients decide by what stands before the '-'. */
+static const char version[] = "3.9.5-zkfs-" PACKAGE_VERSION ", built on " ZKFS_BUILD_DATE;
+
+const char *fourletter_version(void)
+{
+	return version;
+}
+
+void fourletter_print_average(struct buf *text, uint64_t sum, uint64_t count)
+{
+	uint64_t scaled = count ? (sum * 10000 + count / 2) / count : 0;
+	unsigned decimals = (unsigned)(scaled % 10000);
+	int places = 4;
+
+	while (places > 1 && decimals % 10 == 0) {
+		decimals /= 10;
+		places--;
+	}
+	buf_printf(text, "%llu.%0*u", (unsigned long long)(scaled / 10000), places, decimals);
+}
+
+/* ---- srvr, stat, cons ---- */
+
+static void print_version(struct buf *answer)
+{
+	buf_printf(answer, "Zookeeper version: %s\n", version);
+}
+
+static void print_server(const struct fourletter_view *view, struct buf *answer)
+{
+	struct server_stats stats;
+
+	server_get_stats(view->server, &stats);
+	buf_printf(answer, "Latency min/avg/max: %lld/", (long long)stats.latency_min_ms);
+	fourletter_print_average(answer, stats.latency_sum_ms, stats.latency_count);
+	buf_printf(answer, "/%lld\n", (long long)stats.latency_max_ms);
+	buf_printf(answer, "Received: %llu\n",
+		   (unsigned long long)(stats.packets_received + *view->word_count));
+	buf_printf(answer, "Sent: %llu\n", (unsigned long long)stats.packets_sent);
+	buf_printf(answer, "Connections: %zu\n", view->clients->count);
+	buf_printf(answer, "Outstanding: %llu\n", (unsigned long long)stats.outstanding);
+	buf_printf(answer, "Zxid: 0x%llx\n", (unsigned long long)stats.zxid);
+	buf_append_text(answer, "Mode: standalone\n");
+	buf_printf(answer, "Node count: %zu\n", stats.znode_count);
+}
+
+static void answer_srvr(const struct fourletter_view *view, struct buf *answer)
+{
+	print_version(answer);
+	print_server(view, answer);
+}
+
+/* SelectionKey's bits: 1 reads, 4 has output that waits; the asking one does neither. */
+static unsigned interest_ops(const struct client *client)
+{
+	if (client->said_word)
+		return 0;
+	return (conn_is_paused(client->conn) ? 0U : 1U) |
+	       (conn_output_size(client->conn) > 0 ? 4U : 0U);
+}
+
+/* OpCode's names as Request.op2String shortens them. */
+static const char *short_operation(int32_t opcode)
+{
+	static const struct {
+		int32_t opcode;
+		const char *name;
+	} names[] = {
+		{ZK_OP_PING, "PING"},           {ZK_OP_CREATE_SESSION, "SESS"},
+		{ZK_OP_MULTI, "MULT"},          {ZK_OP_MULTI_READ, "MLTR"},
+		{ZK_OP_CREATE, "CREA"},         {ZK_OP_CREATE2, "CREA"},
+		{ZK_OP_CREATE_TTL, "CREA"},     {ZK_OP_CREATE_CONTAINER, "CREA"},
+		{ZK_OP_DELETE, "DELE"},         {ZK_OP_DELETE_CONTAINER, "DELE"},
+		{ZK_OP_SET_DATA, "SETD"},       {ZK_OP_RECONFIG, "RECO"},
+		{ZK_OP_SET_ACL, "SETA"},        {ZK_OP_CLOSE_SESSION, "CLOS"},
+		{ZK_OP_SYNC, "SYNC"},           {ZK_OP_CHECK, "CHEC"},
+		{ZK_OP_EXISTS, "EXIS"},         {ZK_OP_GET_DATA, "GETD"},
+		{ZK_OP_SET_WATCHES, "SETW"},    {ZK_OP_SET_WATCHES2, "STW2"},
+		{ZK_OP_ADD_WATCH, "ADDW"},      {ZK_OP_GET_ACL, "GETA"},
+		{ZK_OP_GET_CHILDREN, "GETC"},   {ZK_OP_GET_CHILDREN2, "GETC"},
+		{ZK_OP_CHECK_WATCHES, "CHKW"},  {ZK_OP_GET_ALL_CHILDREN_NUMBER, "GETACN"},
+		{ZK_OP_WHO_AM_I, "HOMI"},       {ZK_OP_REMOVE_WATCHES, "REMW"},
+		{ZK_OP_GET_EPHEMERALS, "GETE"},
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (names[i].opcode == opcode)
+			return names[i].name;
+	return "NA";
+}
+
+static void print_session(const struct client *client, const struct server_connection_stats *stats,
+			  struct buf *answer)
+{
+	uint64_t average = stats->latency_count ? stats->latency_sum_ms / stats->latency_count : 0;
+
+	buf_printf(answer, ",sid=0x%llx,lop=%s,est=%lld,to=%d",
+		   (unsigned long long)stats->session_id, short_operation(stats->last_opcode),
+		   (long long)client->opened_wall_ms, stats->timeout_ms);
+	if (stats->last_xid >= 0)
+		buf_printf(answer, ",lcxid=0x%x", (unsigned)stats->last_xid);
+	buf_printf(answer, ",lzxid=0x%llx,lresp=%lld,llat=%lld,minlat=%lld,avglat=%llu,maxlat=%lld",
+		   (unsigned long long)stats->last_zxid, (long long)stats->last_reply_ms,
+		   (long long)stats->last_latency_ms, (long long)stats->latency_min_ms,
+		   (unsigned long long)average, (long long)stats->latency_max_ms);
+}
+
+static void print_connection(const struct fourletter_view *view, const struct client *client,
+			     bool in_full, struct buf *answer)
+{
+	struct server_connection_stats stats = {0};
+
+	/* One that the server has given up already has nothing to tell. */
+	(void)server_get_connection_stats(view->server, client->id, &stats);
+	buf_printf(answer, " %s[%x](queued=%llu,recved=%llu,sent=%llu", conn_peer(client->conn),
+		   interest_ops(client), (unsigned long long)stats.outstanding,
+		   (unsigned long long)(stats.packets_received + client->said_word),
+		   (unsigned long long)stats.packets_sent);
+	if (in_full && stats.session_id != 0)
+		print_session(client, &stats, answer);
+	buf_append_text(answer, ")\n");
+}
+
+static void print_connections(const struct fourletter_view *view, bool in_full, struct buf *answer)
+{
+	for (struct client *at = clients_first(view->clients); at;
+	     at = clients_next(view->clients, at))
+		print_connection(view, at, in_full, answer);
+}
+
+static void answer_stat(const struct fourletter_view *view, struct buf *answer)
+{
+	print_version(answer);
+	buf_append_text(answer, "Clients:\n");
+	print_connections(view, false, answer);
+	buf_append_text(answer, "\n");
+	print_server(view, answer);
+}
+
+static void answer_cons(const struct fourletter_view *view, struct buf *answer)
+{
+	print_connections(view, true, answer);
+	buf_append_text(answer, "\n");
+}
+
+/* ---- what takes one line ---- */
+
+static void answer_ruok(const struct fourletter_view *view, struct buf *answer)
+{
+	buf_append_text(answer, "imok");
+}
+
+static void answer_isro(const struct fourletter_view *view, struct buf *answer)
+{
+	buf_append_text(answer, "rw");
+}
+
+/* There is nothing to trace; ServerCnxn's default mask is what scripts expect. */
+static void answer_gtmk(const struct fourletter_view *view, struct buf *answer)
+{
+	buf_append_text(answer, "306");
+}
+
+static void answer_crst(const struct fourletter_view *view, struct buf *answer)
+{
+	server_reset_connection_stats(view->server);
+	buf_append_text(answer, "Connection stats reset.\n");
+}
+
+static void answer_srst(const struct fourletter_view *view, struct buf *answer)
+{
+	server_reset_stats(view->server);
+	*view->word_count = 0;
+	buf_append_text(answer, "Server stats reset.\n");
+}
+
+/* ---- conf, dirs, envi ---- */
+
+/* The bytes of the files in a directory; files may come and go meanwhile. */
+static long long directory_size(const char *path)
+{
+	DIR *directory = opendir(path);
+	struct dirent *at;
+	struct stat stat;
+	long long size = 0;
+
+	if (!directory)
+		return 0;
+	while ((at = readdir(directory)))
+		if (fstatat(dirfd(directory), at->d_name, &stat, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    S_ISREG(stat.st_mode))
+			size += stat.st_size;
+	(void)closedir(directory); /* it was only read */
+	return size;
+}
+
+static void answer_dirs(const struct fourletter_view *view, struct buf *answer)
+{
+	buf_printf(answer, "datadir_size: %lld\nlogdir_size: %lld\n",
+		   directory_size(view->data_dir), directory_size(view->log_dir));
+}
+
+static void answer_conf(const struct fourletter_view *view, struct buf *answer)
+{
+	const struct config *config = view->config;
+
+	buf_printf(answer, "clientPort=%d\n", view->client_port);
+	buf_append_text(answer, "secureClientPort=-1\n");
+	buf_printf(answer, "dataDir=%s\n", view->data_dir);
+	buf_printf(answer, "dataDirSize=%lld\n", directory_size(view->data_dir));
+	buf_printf(answer, "dataLogDir=%s\n", view->log_dir);
+	buf_printf(answer, "dataLogSize=%lld\n", directory_size(view->log_dir));
+	buf_printf(answer, "tickTime=%d\n", config->tick_time_ms);
+	buf_printf(answer, "maxClientCnxns=%d\n", config->max_client_cnxns);
+	buf_printf(answer, "minSessionTimeout=%d\n", config->min_session_timeout_ms);
+	buf_printf(answer, "maxSessionTimeout=%d\n", config->max_session_timeout_ms);
+	buf_printf(answer, "clientPortListenBacklog=%d\n", config->listen_backlog);
+	buf_append_text(answer, "serverId=0\n");
+}
+
+static void print_user(struct buf *answer)
+{
+	struct passwd *user = getpwuid(getuid());
+
+	buf_printf(answer, "user.name=%s\n", user ? user->pw_name : "?");
+	buf_printf(answer, "user.home=%s\n", user ? user->pw_dir : "?");
+}
+
+/* Environment.list: the names are java's because scripts look for them. */
+static void answer_envi(const struct fourletter_view *view, struct buf *answer)
+{
+	struct utsname system = {0};
+	struct sysinfo memory = {0};
+	char host[256] = "";
+	char directory[1024] = "";
+	unsigned long long unit;
+
+	/* What the system does not tell stays empty. */
+	(void)uname(&system);
+	(void)sysinfo(&memory);
+	(void)gethostname(host, sizeof(host) - 1);
+	(void)!getcwd(directory, sizeof(directory));
+	unit = memory.mem_unit;
+	buf_printf(answer, "Environment:\nzookeeper.version=%s\nhost.name=%s\n", version, host);
+	buf_append_text(answer, "java.version=\njava.vendor=\njava.home=\njava.class.path=\n"
+				"java.library.path=\njava.io.tmpdir=/tmp\njava.compiler=\n");
+	buf_printf(answer, "os.name=%s\nos.arch=%s\nos.version=%s\n", system.sysname,
+		   system.machine, system.release);
+	print_user(answer);
+	buf_printf(answer, "user.dir=%s\n", directory);
+	buf_printf(answer, "os.memory.free=%lluMB\nos.memory.max=%lluMB\nos.memory.total=%lluMB\n",
+		   memory.freeram * unit >> 20, memory.totalram * unit >> 20,
+		   memory.totalram * unit >> 20);
+}
+
+/* ---- the table ---- */
+
+struct word {
+	char name[5];
+	void (*answer)(const struct fourletter_view *view, struct buf *answer);
+};
+
+/*
+ * FourLetterCommands. A word without a function is one that this version does
+ * not have; it is answered as if the whitelist left it out.
+ */
+static const struct word words[] = {
+	{"conf", answer_conf}, {"cons", answer_cons}, {"crst", answer_crst}, {"dirs", answer_dirs},
+	{"dump", NULL},        {"envi", answer_envi}, {"gtmk", answer_gtmk}, {"ruok", answer_ruok},
+	{"stmk", NULL},        {"srst", answer_srst}, {"srvr", answer_srvr}, {"stat", answer_stat},
+	{"wchc", NULL},        {"wchp", NULL},        {"wchs", NULL},        {"mntr", NULL},
+	{"isro", answer_isro}, {"hash", NULL},
+};
+
+enum { WORD_COUNT = sizeof(words) / sizeof(words[0]) };
+
+static int find_word(const char name[4])
+{
+	for (int i = 0; i < WORD_COUNT; i++)
+		if (memcmp(words[i].name, name, 4) == 0)
+			return i;
+	return -1;
+}
+
+bool fourletter_is_word(const char word[4])
+{
+	return find_word(word) >= 0;
+}
+
+static void allow(struct fourletter *fourletter, const char *name, size_t size)
+{
+	int word = size == 4 ? find_word(name) : -1;
+
+	if (size == 1 && *name == '*')
+		fourletter->allowed = UINT32_MAX;
+	else if (word >= 0)
+		fourletter->allowed |= UINT32_C(1) << word;
+}
+
+void fourletter_init(struct fourletter *fourletter, const char *whitelist, bool read_only_mode)
+{
+	fourletter->allowed = 0;
+	allow(fourletter, "srvr", 4);
+	if (read_only_mode)
+		allow(fourletter, "isro", 4);
+	while (*whitelist) {
+		size_t size = strcspn(whitelist, ", \t");
+
+		allow(fourletter, whitelist, size);
+		whitelist += size;
+		whitelist += strspn(whitelist, ", \t");
+	}
+}
+
+void fourletter_answer(const struct fourletter *fourletter, const char word[4],
+		       const struct fourletter_view *view, struct buf *answer)
+{
+	int index = find_word(word);
+
+	if (!(fourletter->allowed >> index & 1) || !words[index].answer)
+		buf_printf(answer, "%.4s is not executed because it is not in the whitelist.\n",
+			   word);
+	else
+		words[index].answer(view, answer);
+}
