@@ -14,16 +14,20 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 # A shell test that ends early has no plan or says so; its status counts nothing twice.
 AM_SH_LOG_DRIVER_FLAGS = --ignore-exit
 
-# Shell tests, numbered by area: 00 the project itself, 2x the protocol, 3x the mount.
+# Shell tests, numbered by area: 00 the project itself, 2x the replica and its protocol, 3x the mount.
 SH_TESTS = \
 	%D%/t0000-harness.sh \
 	%D%/t0001-layers.sh \
-	%D%/t2100-client-session.sh
+	%D%/t2000-clients.sh \
+	%D%/t2001-wire.sh \
+	%D%/t2010-zkfsd.sh \
+	%D%/t2020-store.sh \
+	%D%/t2100-client-session.sh \
+	%D%/t2900-kill9.sh
 
 # Written before what they test; each moves up once it passes.
 TESTS_PENDING = \
 	%D%/t0010-install.sh \
-	%D%/t2000-clients.sh \
 	%D%/t3000-mount.sh \
 	%D%/t3100-tree.sh \
 	%D%/t3110-types.sh \
@@ -39,7 +43,11 @@ TESTS_PENDING = \
 
 TESTS += $(SH_TESTS)
 EXTRA_DIST += $(SH_TESTS) $(TESTS_PENDING) %D%/test-lib.sh %D%/lib-zkfs.sh \
-	%D%/zk.py %D%/proxy.py
+	%D%/zk.py %D%/proxy.py %D%/raw.py
+
+check_PROGRAMS += %D%/kill-load
+t_kill_load_SOURCES = %D%/kill-load.c
+t_kill_load_LDADD = src/zk/libzk.a src/base/libbase.a
 
 # What failed or killed tests left; a mount among it is not entered.
 clean-local: clean-trash
