@@ -6,7 +6,9 @@
 #include "src/io/address.h"
 #include "src/io/conn.h"
 
-/* What conn.c, connect.c and listener.c share. Nobody else includes this. */
+/* What conn*.c, connect.c and listener.c share. Nobody else includes this. */
+
+enum { CONN_LENGTH_SIZE = 4 };
 
 /*
  *	RESOLVING -> CONNECTING -> OPEN -> LINGERING -> CLOSED
@@ -89,6 +91,17 @@ void conn_open(struct conn *conn);
 void conn_fail(struct conn *conn, int error);
 /* The same from where the owner can't be called: at this turn's end. */
 void conn_fail_later(struct conn *conn, int error);
+
+/* The last step of every life: nobody is told. */
+void conn_destroy(struct conn *conn);
+
+/* conn_read.c: the socket is read, or not; after a pause, first what was read before it. */
+void conn_start_reading(struct conn *conn);
+void conn_stop_reading(struct conn *conn);
+void conn_go_on_reading(struct conn *conn);
+
+/* conn_write.c: offer the output to the kernel, and do whatever follows from how that went. */
+void conn_settle(struct conn *conn);
 
 /* connect.c: stop what is on its way. */
 void conn_cancel_connecting(struct conn *conn);

@@ -451,6 +451,29 @@ static void large_output_arrives_whole_and_drains(void **state)
 	buf_release(&got);
 }
 
+/* Who has stopped because of it must hear of it, however fast it went. */
+static void drained_is_told_also_when_the_kernel_took_all_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct conn_options options = frame_options;
+	char data[600] = {0};
+
+	options.output_size_max = 1000;
+	open_pair(f, &options);
+	conn_write(f->conn, bytes_of(data, 500));
+	loop_turn(&f->loop, false);
+	assert_int_equal(f->drained, 0);
+	conn_write(f->conn, bytes_of(data, 501));
+	loop_turn(&f->loop, false);
+	assert_int_equal(f->drained, 1);
+	conn_write(f->conn, bytes_of(data, 600));
+	conn_flush(f->conn);
+	assert_int_equal(conn_output_size(f->conn), 0);
+	assert_int_equal(f->drained, 1);
+	loop_turn(&f->loop, false);
+	assert_int_equal(f->drained, 2);
+}
+
 static void output_beyond_its_maximum_ends_it(void **state)
 {
 	struct fixture *f = *state;
@@ -691,6 +714,7 @@ int main(void)
 		TEST(word_that_is_none_is_a_length),
 		TEST(appends_of_a_turn_arrive_in_order),
 		TEST(large_output_arrives_whole_and_drains),
+		TEST(drained_is_told_also_when_the_kernel_took_all_at_once),
 		TEST(output_beyond_its_maximum_ends_it),
 		TEST(output_bound_holds_while_a_write_is_on_its_way),
 		TEST(close_after_flush_sends_all_then_the_end),
