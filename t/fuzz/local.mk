@@ -7,6 +7,7 @@ fuzzers = \
 	%D%/fuzz-request \
 	%D%/fuzz-response \
 	%D%/fuzz-txn \
+	%D%/fuzz-apply \
 	%D%/fuzz-server \
 	%D%/fuzz-text \
 	%D%/fuzz-config \
@@ -37,6 +38,11 @@ t_fuzz_fuzz_response_LDADD = src/zk/libzk.a src/base/libbase.a
 t_fuzz_fuzz_txn_SOURCES = %D%/fuzz-txn.c %D%/fuzz.h $(fuzz_driver)
 t_fuzz_fuzz_txn_LDFLAGS = $(fuzz_ldflags)
 t_fuzz_fuzz_txn_LDADD = replica/tree/libtree.a src/zk/libzk.a src/base/libbase.a
+
+t_fuzz_fuzz_apply_SOURCES = %D%/fuzz-apply.c %D%/fuzz.h $(fuzz_driver)
+t_fuzz_fuzz_apply_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_apply_LDADD = replica/tree/libtree.a src/zk/libzk.a src/base/libbase.a \
+	$(CRYPTO_LIBS) $(ZLIB_LIBS)
 
 t_fuzz_fuzz_server_SOURCES = %D%/fuzz-server.c %D%/fuzz.h $(fuzz_driver) \
 	t/unit/roundtrip.c t/unit/roundtrip.h

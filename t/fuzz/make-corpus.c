@@ -91,11 +91,22 @@ static void add_frames(void)
 	vectors_release(&vectors);
 }
 
+static void append_txn(struct buf *run, struct bytes txn)
+{
+	uint8_t size[2] = {(uint8_t)(txn.size >> 8), (uint8_t)txn.size};
+
+	buf_append(run, size, sizeof(size));
+	buf_append(run, txn.data, bytes_size(txn));
+}
+
+/* Each alone, and for fuzz-apply each behind those before it. */
 static void add_txns(void)
 {
 	struct vectors vectors;
+	struct buf run;
 
 	vectors_load(&vectors, "vectors-log.txt");
+	buf_init(&run, 1 << 20);
 	for (size_t i = 0; i < vectors.count; i++) {
 		const struct vector *vector = &vectors.items[i];
 		struct bytes txn;
@@ -105,7 +116,10 @@ static void add_txns(void)
 		txn = behind(vector->bytes, 12); /* checksum and length */
 		txn.size--;                      /* 'B' */
 		add("txn", vector->line, nothing, txn);
+		append_txn(&run, txn);
+		add("apply", vector->line, nothing, buf_bytes(&run));
 	}
+	buf_release(&run);
 	vectors_release(&vectors);
 }
 
@@ -231,8 +245,8 @@ static void add_texts(const char *fuzzer, const char *const *list, size_t count)
 
 int main(int argc, char **argv)
 {
-	static const char *const fuzzers[] = {"request", "response", "txn",   "server",
-					      "text",    "config",   "client"};
+	static const char *const fuzzers[] = {"request", "response", "txn",    "apply",
+					      "server",  "text",     "config", "client"};
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: make-corpus DIR\n");
