@@ -163,14 +163,19 @@ static enum zk_code read_get_all_children_number(struct read *read)
 	const struct znode *znode;
 	struct bytes path;
 	enum zk_code code;
+	size_t count;
 
 	if (!read_path(read, false, &path))
 		return ZK_MARSHALLINGERROR;
 	code = find_readable(read, path, &znode);
-	if (code == ZK_OK)
-		jute_write_int(read->out,
-			       (int32_t)tree_descendant_count(read->server->tree, znode));
-	return code;
+	if (code != ZK_OK)
+		return code;
+	count = tree_descendant_count(read->server->tree, znode);
+	/* Java keeps the root under two names, and counts the one when asked for the other. */
+	if (bytes_size(path) == 0)
+		count++;
+	jute_write_int(read->out, (int32_t)count);
+	return ZK_OK;
 }
 
 /* ---- getACL ---- */
@@ -281,21 +286,31 @@ static enum zk_code read_ping(struct read *read)
 	return ZK_OK;
 }
 
-/* Null, blank and "/" ask for all. */
 static bool has_prefix(struct bytes path, struct bytes prefix)
 {
 	return bytes_size(path) >= bytes_size(prefix) &&
 	       memcmp(path.data, prefix.data, bytes_size(prefix)) == 0;
 }
 
+/* String.trim: control characters go, too. */
+static struct bytes trim(struct bytes text)
+{
+	const uint8_t *begin = text.data;
+	const uint8_t *end = begin + bytes_size(text);
+
+	while (begin < end && *begin <= ' ')
+		begin++;
+	while (begin < end && end[-1] <= ' ')
+		end--;
+	return bytes_of(begin, (size_t)(end - begin));
+}
+
+/* Null, blank and "/" ask for all. */
 static bool asks_for_all(struct bytes prefix)
 {
-	const char *text = prefix.data;
+	struct bytes trimmed = bytes_size(prefix) > 0 ? trim(prefix) : prefix;
 
-	for (size_t at = 0; at < bytes_size(prefix); at++)
-		if (text[at] != ' ' && !(text[at] >= '\t' && text[at] <= '\r'))
-			return bytes_equal_text(prefix, "/");
-	return true;
+	return bytes_size(trimmed) == 0 || bytes_equal_text(trimmed, "/");
 }
 
 static enum zk_code read_get_ephemerals(struct read *read)
@@ -403,14 +418,21 @@ static void answer_set_watches(struct read *read, int32_t xid, bool has_persiste
 		reply_code(read->server, read->connection, xid, code);
 }
 
-/* The one answer that has an error and a record: what isn't a multiRead gets an empty result. */
+/*
+ * A list of nothing but writes is the one request whose answer has an error and
+ * a record, an empty one: Java had begun it when it met the first of them.
+ */
 static void answer_multi_read(struct read *read, int32_t xid)
 {
-	bool is_valid = request_multi_is_read(read->body);
+	bool is_read = request_multi_is_read(read->body);
 
+	if (!is_read && !request_multi_is_write(read->body)) {
+		reply_code(read->server, read->connection, xid, ZK_MARSHALLINGERROR);
+		return;
+	}
 	read->out = reply_begin(read->server, read->connection, xid,
-				is_valid ? ZK_OK : ZK_MARSHALLINGERROR);
-	if (!is_valid)
+				is_read ? ZK_OK : ZK_MARSHALLINGERROR);
+	if (!is_read)
 		read->body = bytes_of("", 0);
 	write_parts(read);
 	reply_end(read->server, read->connection);

@@ -408,6 +408,11 @@ struct tree *server_tree(struct server *server)
 	return server->tree;
 }
 
+const struct session_tracker *server_sessions(const struct server *server)
+{
+	return &server->tracker;
+}
+
 const struct watches *server_watches(const struct server *server)
 {
 	return &server->watches;

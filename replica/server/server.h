@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "replica/tree/blob.h"
+#include "replica/tree/session.h"
 #include "replica/tree/tree.h"
 #include "replica/tree/watch.h"
 #include "src/base/bytes.h"
@@ -180,6 +181,7 @@ bool server_get_connection_stats(const struct server *server, connection_id_t co
 void server_reset_connection_stats(struct server *server); /* crst */
 
 struct tree *server_tree(struct server *server); /* for write-out, and dump */
+const struct session_tracker *server_sessions(const struct server *server); /* for dump */
 const struct watches *server_watches(const struct server *server);
 /* The connection behind a watcher of server_watches. */
 connection_id_t server_watcher_connection(const struct watcher *watcher);

@@ -478,8 +478,13 @@ static struct txn_record error_record(enum zk_code code)
 	return (struct txn_record){.type = ZK_OP_ERROR, .error = {.err = code}};
 }
 
-/* A part that fails takes back those before it, and keeps those behind it from being tried. */
-static int32_t prep_parts(struct prep *prep, const struct prep_request *request)
+/*
+ * A part that fails takes back those before it, and keeps those behind it from
+ * being tried; the multi itself succeeds. But where Java's processor ends in an
+ * exception, the whole of it is MARSHALLINGERROR.
+ */
+static enum zk_code prep_parts(struct prep *prep, const struct prep_request *request,
+			       int32_t *ret_count)
 {
 	struct request_multi multi;
 	struct request operation;
@@ -495,6 +500,8 @@ static int32_t prep_parts(struct prep *prep, const struct prep_request *request)
 			record = error_record(ZK_RUNTIMEINCONSISTENCY);
 		} else {
 			failure = prep_operation(prep, request, &operation, &record);
+			if (failure == ZK_MARSHALLINGERROR)
+				return failure;
 			if (failure != ZK_OK) {
 				overlay_rollback(&prep->overlay);
 				record = error_record(failure);
@@ -503,19 +510,21 @@ static int32_t prep_parts(struct prep *prep, const struct prep_request *request)
 		txn_multi_append(&prep->parts, &record);
 		count++;
 	}
-	return count;
+	*ret_count = count;
+	return prep->parts.error ? ZK_BADARGUMENTS : ZK_OK;
 }
 
 static enum zk_code prep_multi(struct prep *prep, const struct prep_request *request,
 			       struct txn_record *ret_record)
 {
+	enum zk_code code;
 	int32_t count;
 
 	if (!request_multi_is_write(request->body))
 		return ZK_MARSHALLINGERROR;
-	count = prep_parts(prep, request);
-	if (prep->parts.error)
-		return ZK_BADARGUMENTS;
+	code = prep_parts(prep, request, &count);
+	if (code != ZK_OK)
+		return code;
 	ret_record->type = ZK_OP_MULTI;
 	ret_record->multi = (struct txn_multi){
 		.count = count, .encoded = bytes_of(prep->parts.data, prep->parts.size)};

@@ -691,6 +691,76 @@ static void test_auth_failure_answers_then_closes(void **state)
 	assert_true(is_closed(driver, 1));
 }
 
+/* ---- multi ---- */
+
+static void add_part(struct buf *record, int32_t opcode)
+{
+	const struct zk_multi_header header = {.type = opcode, .err = -1};
+
+	zk_multi_header_write(record, &header);
+}
+
+static void add_delete(struct buf *record, const char *path)
+{
+	const struct zk_path_version_request delete = {.path = bytes_of_text(path), .version = -1};
+
+	add_part(record, ZK_OP_DELETE);
+	zk_path_version_request_write(record, &delete);
+}
+
+static void add_end(struct buf *record)
+{
+	const struct zk_multi_header end = {.type = -1, .done = true, .err = -1};
+
+	zk_multi_header_write(record, &end);
+}
+
+/* An exception in Java's processor: the parts are not reported one by one. */
+static void test_exception_in_a_multi_fails_all_of_it(void **state)
+{
+	const struct zk_acl acl = {.perms = ZK_PERM_ALL,
+				   .scheme = bytes_of_text("digest"),
+				   .id = BYTES_NULL};
+	struct zk_create_request create = {.path = bytes_of_text("/b"), .data = BYTES_NULL};
+	struct fake_driver *driver = *state;
+	struct buf record = nothing();
+	struct buf acls = nothing();
+
+	(void)fake_connect(driver, 1);
+	fake_create(driver, 1, "/a", "x", 0);
+	assert_int_equal(fake_take_code(driver, 1), ZK_OK);
+	add_delete(&record, "/a");
+	zk_acl_write(&acls, &acl);
+	create.acls = (struct zk_acls){.count = 1, .encoded = buf_bytes(&acls)};
+	add_part(&record, ZK_OP_CREATE);
+	zk_create_request_write(&record, &create);
+	buf_release(&acls);
+	add_end(&record);
+	fake_request(driver, 1, ZK_OP_MULTI, &record);
+	assert_int_equal(fake_take_code(driver, 1), ZK_MARSHALLINGERROR);
+	assert_non_null(tree_find(server_tree(driver->server), bytes_of_text("/a")));
+	/* The delete was taken back where later requests look, too. */
+	fake_set_data(driver, 1, "/a", "y", 0);
+	assert_int_equal(fake_take_code(driver, 1), ZK_OK);
+}
+
+static void test_multi_read_of_a_write(void **state)
+{
+	struct fake_driver *driver = *state;
+	struct buf record = nothing();
+	struct fake_reply reply;
+
+	(void)fake_connect(driver, 1);
+	add_delete(&record, "/a");
+	add_end(&record);
+	fake_request(driver, 1, ZK_OP_MULTI_READ, &record);
+	assert_true(fake_take_reply(driver, 1, &reply));
+	assert_int_equal(reply.header.err, ZK_MARSHALLINGERROR);
+	assert_int_equal(bytes_size(reply.body), ZK_MULTI_HEADER_SIZE);
+	request(driver, 1, ZK_OP_MULTI_READ);
+	assert_int_equal(fake_take_code(driver, 1), ZK_MARSHALLINGERROR);
+}
+
 /* ---- watches ---- */
 
 static void add_watch(struct fake_driver *driver, connection_id_t id, const char *path, int32_t mode)
@@ -974,6 +1044,8 @@ int main(void)
 		TEST(test_paths_are_refused_as_by_apache),
 		TEST(test_ephemerals_never_outgrow_their_close_session),
 		TEST(test_auth_failure_answers_then_closes),
+		TEST(test_exception_in_a_multi_fails_all_of_it),
+		TEST(test_multi_read_of_a_write),
 		TEST(test_all_three_modes_on_one_path),
 		TEST(test_events_are_filtered_by_acl_but_use_up_the_watch),
 		TEST(test_watches_end_with_their_connection),
