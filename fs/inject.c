@@ -395,11 +395,18 @@ static enum notifier_op op_of(const struct command *command)
 	return NOTIFIER_MODIFY;
 }
 
+/* Where a file that was created in a mode directory really is; NULL for other commands. */
+static struct node *reveal_dir(const struct fs *fs, const struct command *command)
+{
+	if (command->kind != COMMAND_REVEAL)
+		return NULL;
+	return node_of_path(fs, zk_path_parent(bytes_of_text(command->path)));
+}
+
 static void perform(struct inject *inject, struct command *command)
 {
 	struct fs *fs = inject->fs;
-	struct bytes parent = zk_path_parent(bytes_of_text(command->path));
-	struct node *to_dir = command->kind == COMMAND_REVEAL ? node_of_path(fs, parent) : NULL;
+	struct node *to_dir = reveal_dir(fs, command);
 	char *dir = shown_path(fs, command->queue->dir);
 	char *to_path = to_dir ? shown_path(fs, to_dir) : NULL;
 	char *to_name = to_dir ? shown_name(fs, bytes_of_text(command->path)) : NULL;
