@@ -133,22 +133,48 @@ static void take_deleted(struct fs *fs, struct bytes path)
 	}
 }
 
-/* The value of a file whose type may have changed with it: null shows as a directory. */
-struct changed_file {
+/* The value tells what is to be raised: null shows a file as a directory, and hides D/.data. */
+struct changed_value {
 	struct fs *fs;
 	struct node *node; /* held */
 };
 
-static void on_file_value(void *data, int32_t code, int error, struct znode *znode)
+static void take_file_value(struct fs *fs, struct node *node, const struct znode *znode)
 {
-	struct changed_file *changed = data;
+	if (znode_is_shown_as_dir(znode))
+		retype(fs, node);
+	else
+		inject_modified(fs, node);
+}
+
+static void take_dir_value(struct fs *fs, struct node *dir, const struct znode *znode)
+{
+	struct bytes path = bytes_of_text(dir->path);
+	struct node *data = node_of_key(fs, NODE_DATA, path, NULL);
+
+	if (!znode->value->is_null) {
+		data = data ? data : node_get(fs, NODE_DATA, path, NULL, 0);
+		node_hold(data);
+		inval_inode(fs, data->nodeid);
+		inject_modified(fs, data);
+		node_drop(fs, data);
+	} else if (data) {
+		file_gone(fs, data);
+		node_detach(fs, data);
+		inval_entry(fs, dir->nodeid, ".data");
+	}
+}
+
+static void on_value(void *data, int32_t code, int error, struct znode *znode)
+{
+	struct changed_value *changed = data;
 	struct node *node = changed->node;
 
 	if (code == ZK_OK && node->attached && node_is_live(node)) {
-		if (znode_is_shown_as_dir(znode))
-			retype(changed->fs, node);
+		if (node_is_dir(node))
+			take_dir_value(changed->fs, node, znode);
 		else
-			inject_modified(changed->fs, node);
+			take_file_value(changed->fs, node, znode);
 	}
 	node_drop(changed->fs, node);
 	free(changed);
@@ -157,25 +183,16 @@ static void on_file_value(void *data, int32_t code, int error, struct znode *zno
 static void take_data_changed(struct fs *fs, struct bytes path)
 {
 	struct node *node = live_node(fs, path);
-	struct changed_file *changed;
+	struct changed_value *changed;
 
 	if (!node)
 		return;
 	inval_inode(fs, node->nodeid);
-	if (node_is_dir(node)) {
-		struct node *data = node_of_key(fs, NODE_DATA, path, NULL);
-
-		if (data) {
-			inval_inode(fs, data->nodeid);
-			inject_modified(fs, data);
-		}
-		return;
-	}
 	changed = mem_zalloc(sizeof(*changed));
 	changed->fs = fs;
 	changed->node = node;
 	node_hold(node);
-	znode_get(fs, path, ZNODE_STAT | ZNODE_DATA, on_file_value, changed);
+	znode_get(fs, path, ZNODE_STAT | ZNODE_DATA, on_value, changed);
 }
 
 static void take(struct fs *fs, enum zk_event_type type, struct bytes path)

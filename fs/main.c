@@ -4,9 +4,11 @@
  * The order matters: the notifier and the replica are forked while this process
  * has no thread, no loop and no /dev/fuse that they could inherit.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fs/mount.h"
 #include "fs/mountpoint.h"
@@ -26,8 +28,14 @@ static int refuse(struct report *report, int status, char *sentence)
 
 static int check_places(const struct fs_options *options, struct report *report)
 {
-	int err = mountpoint_clean(options->dir);
+	int err;
 
+	if (access("/dev/fuse", R_OK | W_OK) < 0)
+		return refuse(report, FS_EXIT_MOUNT,
+			      mem_printf("/dev/fuse: %s; load the module (modprobe fuse), and give "
+					 "this user the right to open it",
+					 strerror(errno)));
+	err = mountpoint_clean(options->dir);
 	if (err)
 		return refuse(
 			report, FS_EXIT_MOUNT,

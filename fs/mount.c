@@ -221,14 +221,6 @@ static void do_mount(struct mount *mount)
 {
 	const struct fs_options *options = mount->parts->options;
 
-	if (access("/dev/fuse", R_OK | W_OK) < 0) {
-		fail(mount, FS_EXIT_MOUNT,
-		     mem_printf(
-			     "/dev/fuse: %s; load the module (modprobe fuse), and give this user "
-			     "the right to open it",
-			     strerror(errno)));
-		return;
-	}
 	mount->fs.fuse = make_fuse_session(mount);
 	if (!mount->fs.fuse || fuse_session_mount(mount->fs.fuse, options->dir) < 0) {
 		if (mount->fs.fuse)
@@ -321,7 +313,8 @@ static void on_lost(struct mount *mount)
 	mount->fs.session_live = false;
 	znode_forget_all(&mount->fs);
 	change_disconnected(&mount->fs);
-	log_warn("session", "no connection: %s", client_last_error(mount->fs.client));
+	if (mount->phase < PHASE_CLOSING)
+		log_warn("session", "no connection: %s", client_last_error(mount->fs.client));
 }
 
 static void on_connected(struct mount *mount, bool new_session)

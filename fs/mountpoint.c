@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -139,9 +139,10 @@ static int unmount_by_helper(const char *dir)
 
 int mountpoint_clean(const char *dir)
 {
-	struct stat stat_buf;
+	struct statfs statfs_buf;
 
-	while (stat(dir, &stat_buf) < 0 && errno == ENOTCONN) {
+	/* Attributes may still be in the kernel's cache: statfs(2) always asks the daemon. */
+	while (statfs(dir, &statfs_buf) < 0 && errno == ENOTCONN) {
 		int err = 0;
 
 		if (umount2(dir, MNT_DETACH) < 0)

@@ -12,7 +12,10 @@
 #include <unistd.h>
 
 #include "config.h"
+#include "src/base/buf.h"
 #include "src/base/mem.h"
+#include "src/zk/acl.h"
+#include "src/zk/client_servers.h"
 #include "src/zk/opcode.h"
 
 static const char usage[] =
@@ -95,7 +98,14 @@ static bool set_commit(struct fs_options *options, const char *value)
 
 static bool set_acl(struct fs_options *options, const char *value)
 {
-	if (!value || !*value)
+	struct zk_acls acls;
+	struct buf memory;
+	bool valid;
+
+	buf_init(&memory, ZK_JUTE_MAXBUFFER_DEFAULT);
+	valid = value && zk_acls_parse(value, &memory, &acls) == 0;
+	buf_release(&memory);
+	if (!valid)
 		return false;
 	free(options->acl);
 	options->acl = mem_strdup(value);
@@ -344,6 +354,17 @@ static void set_defaults(struct fs_options *options)
 	};
 }
 
+static int check_servers(const char *source, char **ret_message)
+{
+	struct zk_servers servers;
+	char *error;
+
+	if (zk_servers_parse(source, &servers, &error) != 0)
+		return refuse(ret_message, FS_EXIT_USAGE, error);
+	zk_servers_release(&servers);
+	return FS_EXIT_OK;
+}
+
 static int classify_source(struct fs_options *options, char **ret_message)
 {
 	const char *source = options->source;
@@ -365,7 +386,8 @@ static int classify_source(struct fs_options *options, char **ret_message)
 			      mem_printf("'%s' is no host:port and no file or directory; to have a "
 					 "new data directory made, write it as '%s/'",
 					 source, source));
-	return FS_EXIT_OK;
+	return options->source_kind == FS_SOURCE_ENSEMBLE ? check_servers(source, ret_message)
+							  : FS_EXIT_OK;
 }
 
 /*
@@ -375,12 +397,15 @@ static int classify_source(struct fs_options *options, char **ret_message)
 static int resolve_dir(struct fs_options *options, const char *dir, char **ret_message)
 {
 	char resolved[PATH_MAX];
+	struct stat stat_buf;
 	char *copy;
 	char *slash;
 
 	if (realpath(dir, resolved)) {
 		options->dir = mem_strdup(resolved);
-		return FS_EXIT_OK;
+		if (stat(resolved, &stat_buf) < 0 || S_ISDIR(stat_buf.st_mode))
+			return FS_EXIT_OK;
+		errno = ENOTDIR;
 	}
 	if (errno != ENOTCONN)
 		return refuse(ret_message, FS_EXIT_MOUNT,

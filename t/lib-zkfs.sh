@@ -95,7 +95,7 @@ stop_apache () { stop_server "$@"; }
 
 # mount_zkfs NAME [OPT[,OPT...] [SOURCE]]: mounts the server, or SOURCE, at NAME.
 mount_zkfs () {
-	mkdir -p "$1" &&
+	{ test -e "$1" || grep -q " $TEST_WORK/$1 " /proc/self/mountinfo || mkdir -p "$1"; } &&
 	TEST_MOUNT=$TEST_WORK/$1 timeout 60 \
 		"$builddir/zkfs" ${2:+-o "$2"} "${3:-$server_addr}" "$TEST_WORK/$1"
 }

@@ -195,6 +195,7 @@ test_expect_success 'an expired session: ephemerals are gone, old handles get EI
 	test_equal old "$(zk get /held)" &&
 	touch m2/.ephemeral/expiring &&
 	zk exists /expiring &&
+	exec 4>&- &&
 	umount_zkfs m2
 EOT
 
@@ -209,6 +210,7 @@ EOT
 
 test_expect_success 'kill -9 of the server in the midst of appends: none that was acknowledged is lost' - <<\EOT
 	: >m1/journal &&
+	: >acknowledged &&
 	{ (
 		i=0
 		while test $i -lt 2000 && ! test -e enough
