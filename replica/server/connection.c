@@ -1,5 +1,6 @@
 #include "replica/server/connection.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -71,15 +72,27 @@ void connection_dequeue(struct connection *connection, struct queued *queued)
 	free(queued);
 }
 
-void connection_hold(struct connection *connection, struct bytes frame, msec_t now_ms)
+int connection_hold(struct connection *connection, struct bytes frame, msec_t now_ms)
 {
-	struct held *held = mem_alloc(sizeof(*held) + bytes_size(frame));
+	size_t size = sizeof(struct held) + bytes_size(frame);
+	struct held *held;
 
+	if (connection->held_size + size > CONNECTION_HELD_SIZE_MAX)
+		return -ENOBUFS;
+	held = mem_alloc(size);
 	held->received_ms = now_ms;
 	held->size = (uint32_t)bytes_size(frame);
 	if (held->size > 0)
 		memcpy(held->bytes, frame.data, held->size);
 	list_append(&connection->held, &held->link);
+	connection->held_size += size;
+	return 0;
+}
+
+void connection_unhold(struct connection *connection, struct held *held)
+{
+	list_remove(&held->link);
+	connection->held_size -= sizeof(*held) + held->size;
 }
 
 struct held *connection_first_held(const struct connection *connection)
@@ -96,8 +109,7 @@ void connection_check(const struct connection *connection)
 	list_for_each (&connection->queue, at)
 		count++;
 	ASSERT(count == connection->queue_count);
-	ASSERT(list_is_linked(&connection->unestablished) ==
-	       (connection->state == CONNECTION_NEW));
+	ASSERT(list_is_linked(&connection->unestablished) == (connection->state == CONNECTION_NEW));
 	if (connection->state == CONNECTION_CLOSED)
 		ASSERT(count == 0 && connection->watcher.watch_count == 0);
 	if (connection->state == CONNECTION_NEW)

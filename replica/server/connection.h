@@ -35,14 +35,16 @@ enum connection_state {
 
 /* Why nothing more should be read from it. */
 enum pause_reason {
-	PAUSE_CONNECT = 1, /* its session is being established */
+	PAUSE_CONNECT = 1,  /* its session is being established */
 	PAUSE_THROTTLE = 2, /* too many requests in process */
-	PAUSE_INTAKE = 4, /* it holds a write, and none may be made */
+	PAUSE_INTAKE = 4,   /* it holds a write, and none may be made */
 };
 
 enum {
 	/* What one step may send to one connection: the children of a node of millions. */
 	CONNECTION_OUTPUT_SIZE_MAX = 1 << 30,
+	/* Frames that a driver gives though it was asked to pause: those of a read or two. */
+	CONNECTION_HELD_SIZE_MAX = 64 * 1024 * 1024,
 	/* An output buffer that grew beyond this isn't kept. */
 	CONNECTION_OUTPUT_SIZE_KEPT = 16 * 1024,
 };
@@ -56,8 +58,8 @@ struct queued {
 	int32_t opcode;
 	enum {
 		QUEUED_COMMIT, /* a write: its transaction, zxid, is proposed */
-		QUEUED_ZXID, /* sync: everything up to zxid has to be applied */
-		QUEUED_READ, /* waits for what is before it */
+		QUEUED_ZXID,   /* sync: everything up to zxid has to be applied */
+		QUEUED_READ,   /* waits for what is before it */
 		QUEUED_FAILED, /* made no transaction: err is the answer */
 	} kind;
 	zxid_t zxid;
@@ -78,20 +80,21 @@ struct held {
 struct connection {
 	struct map_entry by_id;
 	struct map_entry by_session; /* while session_id != 0 */
-	struct list unestablished; /* on server->unestablished while NEW */
-	struct list outgoing;	   /* on server->outgoing while out holds bytes */
+	struct list unestablished;   /* on server->unestablished while NEW */
+	struct list outgoing;        /* on server->outgoing while out holds bytes */
 	connection_id_t id;
 	enum connection_state state;
 	unsigned paused; /* enum pause_reason */
 	session_id_t session_id;
 	int32_t timeout_ms;
-	bool is_full; /* its watches or its output passed their maximum: it is to be closed */
+	bool is_full;       /* its watches or its output passed their maximum: it is to be closed */
 	bool has_read_only; /* the connect request had the byte, so the response has it */
 	struct auth auth;
 	struct watcher watcher;
 	struct list queue; /* struct queued */
 	size_t queue_count;
 	struct list held; /* struct held */
+	size_t held_size;
 	struct buf out;
 	size_t frame_at; /* where in out the frame begins that is being written */
 	struct server_connection_stats stats;
@@ -107,8 +110,11 @@ struct queued *connection_enqueue(struct connection *connection, int32_t xid, in
 struct queued *connection_first(const struct connection *connection);
 void connection_dequeue(struct connection *connection, struct queued *queued);
 
-void connection_hold(struct connection *connection, struct bytes frame, msec_t now_ms);
+/* 0, or -ENOBUFS: too much is held already. */
+int connection_hold(struct connection *connection, struct bytes frame, msec_t now_ms);
 struct held *connection_first_held(const struct connection *connection);
+/* Off the list; the caller frees it. */
+void connection_unhold(struct connection *connection, struct held *held);
 
 void connection_check(const struct connection *connection);
 

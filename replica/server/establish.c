@@ -1,4 +1,5 @@
-/* Connect requests: sessions that begin, and those that come back (ZooKeeperServer.processConnectRequest). */
+/* Connect requests: sessions that begin, and those that come back
+ * (ZooKeeperServer.processConnectRequest). */
 #include <string.h>
 
 #include "replica/server/server_impl.h"
@@ -7,8 +8,8 @@
 
 struct connection *establish_find(const struct server *server, session_id_t session_id)
 {
-	struct map_entry *entry = map_find(&server->by_session,
-					   bytes_of(&session_id, sizeof(session_id)));
+	struct map_entry *entry =
+		map_find(&server->by_session, bytes_of(&session_id, sizeof(session_id)));
 
 	return entry ? map_item(entry, struct connection, by_session) : NULL;
 }

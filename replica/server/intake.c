@@ -97,7 +97,8 @@ static bool answer_first(struct server *server, struct connection *connection,
 
 static bool is_throttled(const struct server *server, const struct connection *connection)
 {
-	return server->outstanding > server->config.outstanding_limit && connection->queue_count > 0;
+	return server->outstanding > server->config.outstanding_limit &&
+	       connection->queue_count > 0;
 }
 
 void intake_drain(struct server *server, struct connection *connection)
@@ -192,7 +193,8 @@ static void take_frame(struct server *server, struct connection *connection, str
 		server_close_connection(server, connection);
 		return;
 	}
-	/* The session is being closed: Java drops what comes after, and so the answer's all it gets. */
+	/* The session is being closed: Java drops what comes after, and so the answer's all it
+	 * gets. */
 	if (!session_touch(&server->tracker, connection->session_id, connection->timeout_ms,
 			   server->now_ms))
 		return;
@@ -222,6 +224,16 @@ static bool must_hold(struct server *server, struct connection *connection, stru
 	return true;
 }
 
+static void hold(struct server *server, struct connection *connection, struct bytes frame,
+		 msec_t received_ms)
+{
+	/* It is alive, however long we let it wait; one without a session, or closing, is not. */
+	(void)session_touch(&server->tracker, connection->session_id, connection->timeout_ms,
+			    server->now_ms);
+	if (connection_hold(connection, frame, received_ms))
+		server_close_connection(server, connection);
+}
+
 void intake_frame(struct server *server, struct connection *connection, struct bytes frame,
 		  msec_t received_ms)
 {
@@ -229,26 +241,23 @@ void intake_frame(struct server *server, struct connection *connection, struct b
 		return;
 	connection->stats.packets_received++;
 	server->stats.packets_received++;
-	if (!list_is_empty(&connection->held) || must_hold(server, connection, frame)) {
-		connection_hold(connection, frame, received_ms);
-		/* It is alive, however long we let it wait; one without a session, or closing, is not. */
-		(void)session_touch(&server->tracker, connection->session_id,
-				    connection->timeout_ms, server->now_ms);
-		return;
-	}
-	take_frame(server, connection, frame, received_ms);
+	if (!list_is_empty(&connection->held) || must_hold(server, connection, frame))
+		hold(server, connection, frame, received_ms);
+	else
+		take_frame(server, connection, frame, received_ms);
 }
 
 void intake_held(struct server *server, struct connection *connection)
 {
 	struct held *held;
 
-	while (connection->state != CONNECTION_CLOSED && (held = connection_first_held(connection))) {
+	while (connection->state != CONNECTION_CLOSED &&
+	       (held = connection_first_held(connection))) {
 		struct bytes frame = bytes_of(held->bytes, held->size);
 
 		if (must_hold(server, connection, frame))
 			return;
-		list_remove(&held->link);
+		connection_unhold(connection, held);
 		take_frame(server, connection, frame, held->received_ms);
 		free(held);
 	}

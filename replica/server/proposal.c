@@ -180,7 +180,8 @@ static void answer(struct server *server, struct connection *connection,
 	reply_end(server, connection);
 }
 
-/* The request that made this transaction stands at the head of its queue, if its client is still here. */
+/* The request that made this transaction stands at the head of its queue, if its client is still
+ * here. */
 static void answer_origin(struct server *server, const struct txn_header *header)
 {
 	struct connection *connection = establish_find(server, header->session_id);

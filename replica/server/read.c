@@ -411,8 +411,8 @@ static void answer(struct read *read, int32_t xid, enum zk_code (*handle)(struct
 /* Its events go before its reply, so nothing is begun until they are out. */
 static void answer_set_watches(struct read *read, int32_t xid, bool has_persistent)
 {
-	enum zk_code code = watching_set_watches(read->server, read->connection, read->body,
-						 has_persistent);
+	enum zk_code code =
+		watching_set_watches(read->server, read->connection, read->body, has_persistent);
 
 	if (!read->connection->is_full)
 		reply_code(read->server, read->connection, xid, code);

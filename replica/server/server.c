@@ -11,8 +11,7 @@
 enum {
 	TICK_MS_DEFAULT = 2000,
 	OUTSTANDING_LIMIT_DEFAULT = 1000,
-	/* zookeeper.nio.sessionlessCnxnTimeout */
-	SESSIONLESS_TIMEOUT_MS = 10000,
+	SESSIONLESS_TIMEOUT_MS_DEFAULT = 10000,
 	ACTION_CAPACITY_MIN = 64,
 };
 
@@ -25,6 +24,7 @@ void server_config_init(struct server_config *config)
 		.timeout_max_ms = 20 * TICK_MS_DEFAULT,
 		.jute_maxbuffer = ZK_JUTE_MAXBUFFER_DEFAULT,
 		.outstanding_limit = OUTSTANDING_LIMIT_DEFAULT,
+		.sessionless_timeout_ms = SESSIONLESS_TIMEOUT_MS_DEFAULT,
 		.digest_enabled = true,
 	};
 }
@@ -110,7 +110,8 @@ static void track_sessions(struct server *server)
 	}
 }
 
-/* Ephemerals of no session, as a foreign snapshot can hold them, go by a transaction like any other. */
+/* Ephemerals of no session, as a foreign snapshot can hold them, go by a transaction like any
+ * other. */
 static void close_orphans(struct server *server)
 {
 	const struct tree_session *at = NULL;
@@ -242,6 +243,11 @@ void server_resume(struct server *server, struct connection *connection, enum pa
 
 /* ---- events ---- */
 
+static msec_t sessionless_end_ms(const struct server *server, const struct connection *connection)
+{
+	return connection->stats.opened_ms + server->config.sessionless_timeout_ms;
+}
+
 /* Not while new sessions are held back: it is we who let them wait. */
 static void close_sessionless(struct server *server)
 {
@@ -250,7 +256,7 @@ static void close_sessionless(struct server *server)
 	while (server->intake && (first = list_first(&server->unestablished))) {
 		struct connection *connection = list_item(first, struct connection, unestablished);
 
-		if (connection->stats.opened_ms + SESSIONLESS_TIMEOUT_MS > server->now_ms)
+		if (sessionless_end_ms(server, connection) > server->now_ms)
 			return;
 		server_close_connection(server, connection);
 	}
@@ -277,16 +283,15 @@ void server_tick(struct server *server, msec_t now_ms, msec_t wall_ms)
 msec_t server_next_tick_ms(const struct server *server)
 {
 	struct list *first = list_first(&server->unestablished);
-	msec_t next_ms = session_next_expiry_ms(&server->tracker);
-	msec_t opened_ms;
+	msec_t expiry_ms = session_next_expiry_ms(&server->tracker);
+	msec_t end_ms;
 
 	if (!server->intake)
 		return INT64_MAX;
 	if (!first)
-		return next_ms;
-	opened_ms = list_item(first, struct connection, unestablished)->stats.opened_ms;
-	return opened_ms + SESSIONLESS_TIMEOUT_MS < next_ms ? opened_ms + SESSIONLESS_TIMEOUT_MS
-							    : next_ms;
+		return expiry_ms;
+	end_ms = sessionless_end_ms(server, list_item(first, struct connection, unestablished));
+	return end_ms < expiry_ms ? end_ms : expiry_ms;
 }
 
 void server_connection_opened(struct server *server, connection_id_t id, const char *address)

@@ -42,17 +42,18 @@
  */
 
 struct server_config {
-	uint8_t server_id;	    /* the top byte of session ids: myid, or 1 for a standalone */
-	int32_t tick_ms;	    /* tickTime */
-	int32_t timeout_min_ms;	    /* minSessionTimeout */
-	int32_t timeout_max_ms;	    /* maxSessionTimeout */
+	uint8_t server_id;          /* the top byte of session ids: myid, or 1 for a standalone */
+	int32_t tick_ms;            /* tickTime */
+	int32_t timeout_min_ms;     /* minSessionTimeout */
+	int32_t timeout_max_ms;     /* maxSessionTimeout */
 	uint32_t jute_maxbuffer;    /* bytes of a frame; what the driver enforces, too */
 	uint32_t outstanding_limit; /* globalOutstandingLimit */
-	bool extended_types;	    /* zookeeper.extendedTypesEnabled: TTL znodes */
-	bool digest_enabled;	    /* zookeeper.digest.enabled: transactions carry the tree digest */
-	bool skip_acl;		    /* zookeeper.skipACL */
-	bool reconfig_enabled;	    /* reconfigEnabled */
-	const char *super_digest;   /* zookeeper.DigestAuthenticationProvider.superDigest, or NULL */
+	int32_t sessionless_timeout_ms; /* zookeeper.nio.sessionlessCnxnTimeout */
+	bool extended_types;            /* zookeeper.extendedTypesEnabled: TTL znodes */
+	bool digest_enabled;      /* zookeeper.digest.enabled: transactions carry the tree digest */
+	bool skip_acl;            /* zookeeper.skipACL */
+	bool reconfig_enabled;    /* reconfigEnabled */
+	const char *super_digest; /* zookeeper.DigestAuthenticationProvider.superDigest, or NULL */
 	session_id_t first_session_id; /* 0: made from server_id and the clock at server_start */
 };
 
@@ -106,7 +107,8 @@ void server_set_intake(struct server *server, bool allowed);
 /* ---- actions ---- */
 
 enum server_action_type {
-	/* Send bytes (frames with their length words) on connection, behind what was sent before. */
+	/* Send bytes (frames with their length words) on connection, behind what was sent before.
+	 */
 	SERVER_SEND,
 	/* Close connection once everything sent is out; read nothing more. */
 	SERVER_CLOSE,
@@ -124,7 +126,7 @@ struct server_action {
 	enum server_action_type type;
 	connection_id_t connection;
 	struct bytes bytes; /* SEND: valid until the next event */
-	zxid_t zxid;	    /* APPEND */
+	zxid_t zxid;        /* APPEND */
 	struct blob *txn;   /* APPEND: take a reference to keep it beyond the next event */
 };
 
@@ -148,7 +150,7 @@ struct server_stats {
 	size_t ephemeral_count;
 	size_t watch_count;
 	uint64_t data_size;
-	zxid_t zxid;	 /* applied */
+	zxid_t zxid;     /* applied */
 	zxid_t proposed; /* the last transaction made */
 };
 

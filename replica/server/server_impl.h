@@ -45,10 +45,10 @@ struct server {
 	struct session_tracker tracker;
 	struct prep prep;
 	struct apply apply;
-	struct map connections;	   /* struct connection by id */
-	struct map by_session;	   /* and by session */
+	struct map connections;    /* struct connection by id */
+	struct map by_session;     /* and by session */
 	struct list unestablished; /* in the order in which they were opened */
-	struct list outgoing;	   /* connections with bytes that an action names */
+	struct list outgoing;      /* connections with bytes that an action names */
 	struct list proposals;
 	struct list syncs; /* struct queued that wait for their zxid, in its order */
 	zxid_t proposed;
@@ -140,7 +140,8 @@ void reply_end(struct server *server, struct connection *connection);
 /* Take back the frame that was begun. */
 void reply_cancel(struct server *server, struct connection *connection);
 /* A frame of the header alone. */
-void reply_code(struct server *server, struct connection *connection, int32_t xid, enum zk_code err);
+void reply_code(struct server *server, struct connection *connection, int32_t xid,
+		enum zk_code err);
 /* The request of that time was answered: count its latency. */
 void reply_count(struct server *server, struct connection *connection, int32_t xid, int32_t opcode,
 		 msec_t received_ms);

@@ -30,8 +30,8 @@ static void send_event(struct server *server, struct connection *connection, zxi
 	const struct zk_watcher_event event = {
 		.type = type, .state = ZK_STATE_SYNC_CONNECTED, .path = path};
 
-	zk_watcher_event_write(
-		reply_begin_at(server, connection, ZK_XID_NOTIFICATION, zxid, ZK_OK), &event);
+	zk_watcher_event_write(reply_begin_at(server, connection, ZK_XID_NOTIFICATION, zxid, ZK_OK),
+			       &event);
 	if (connection->out.error)
 		connection->is_full = true; /* closed when the tables are not being walked */
 	else
@@ -186,8 +186,8 @@ static const struct {
 	[ZK_WATCHER_DATA] = {{[WATCH_DATA] = WATCH_STANDARD}},
 	[ZK_WATCHER_ANY] = {{[WATCH_DATA] = WATCH_STANDARD | WATCH_PERSISTENT | WATCH_RECURSIVE,
 			     [WATCH_CHILD] = WATCH_STANDARD | WATCH_PERSISTENT | WATCH_RECURSIVE}},
-	[ZK_WATCHER_PERSISTENT] = {{[WATCH_DATA] = WATCH_PERSISTENT,
-				    [WATCH_CHILD] = WATCH_PERSISTENT}},
+	[ZK_WATCHER_PERSISTENT] =
+		{{[WATCH_DATA] = WATCH_PERSISTENT, [WATCH_CHILD] = WATCH_PERSISTENT}},
 	[ZK_WATCHER_PERSISTENT_RECURSIVE] = {{[WATCH_DATA] = WATCH_RECURSIVE}},
 };
 
@@ -196,8 +196,7 @@ static bool is_watcher_type(int32_t type)
 	return type >= ZK_WATCHER_CHILDREN && type <= ZK_WATCHER_PERSISTENT_RECURSIVE;
 }
 
-enum zk_code watching_check(struct server *server, struct connection *connection,
-			    struct bytes body)
+enum zk_code watching_check(struct server *server, struct connection *connection, struct bytes body)
 {
 	struct zk_path_type_request request;
 	unsigned found = 0;

@@ -28,8 +28,8 @@ static struct apply_outcome *add_outcome(struct apply *apply, int32_t type)
 	if (apply->outcome_count == apply->outcome_capacity) {
 		apply->outcome_capacity = apply->outcome_capacity ? apply->outcome_capacity * 2
 								  : OUTCOME_CAPACITY_MIN;
-		apply->outcomes = mem_realloc(apply->outcomes, apply->outcome_capacity *
-								       sizeof(*apply->outcomes));
+		apply->outcomes = mem_realloc(apply->outcomes,
+					      apply->outcome_capacity * sizeof(*apply->outcomes));
 	}
 	outcome = &apply->outcomes[apply->outcome_count++];
 	*outcome = (struct apply_outcome){.type = type, .path = BYTES_NULL};
@@ -187,7 +187,8 @@ static void apply_close_session(struct apply *apply, const struct txn_header *he
 
 	if (close->has_paths)
 		for (size_t at = 0; jute_strings_next(&close->paths, &at, &path);)
-			(void)apply_delete(apply, header->zxid, path); /* one that is gone is gone */
+			(void)apply_delete(apply, header->zxid,
+					   path); /* one that is gone is gone */
 	while ((session = tree_find_session(apply->tree, header->session_id)) &&
 	       session->ephemerals.count > 0)
 		delete_first_ephemeral(apply, header->zxid, session);

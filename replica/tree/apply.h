@@ -19,7 +19,8 @@
 struct apply_outcome {
 	int32_t type; /* enum zk_opcode; ZK_OP_ERROR for a part of a multi that failed */
 	enum zk_code err;
-	struct bytes path;   /* of the znode; into the transaction's bytes; null where there is none */
+	struct bytes
+		path; /* of the znode; into the transaction's bytes; null where there is none */
 	struct zk_stat stat; /* behind the operation; for those whose answer has one */
 };
 

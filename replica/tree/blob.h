@@ -23,7 +23,7 @@ struct blob {
 };
 
 /* One reference, the caller's. The size must be below 2 GiB. */
-struct blob *blob_alloc(size_t size);     /* for the caller to fill */
+struct blob *blob_alloc(size_t size);      /* for the caller to fill */
 struct blob *blob_new(struct bytes bytes); /* a copy; NULL for null */
 
 /* Both take NULL. blob_ref returns its argument. */

@@ -93,7 +93,8 @@ void changes_note_znode(struct changes *changes, struct znode *znode)
 		slot->type = SLOT_ZNODE;
 		slot->znode = znode;
 	}
-	set_size(changes, slot, ROW_SIZE + znode->path_size + (znode->data ? znode->data->size : 0));
+	set_size(changes, slot,
+		 ROW_SIZE + znode->path_size + (znode->data ? znode->data->size : 0));
 }
 
 void changes_note_znode_deleted(struct changes *changes, struct znode *znode)

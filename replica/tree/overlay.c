@@ -114,7 +114,8 @@ static bool is_ephemeral(const struct overlay *overlay, const struct overlay_zno
 	       ZNODE_EPHEMERAL;
 }
 
-/* What its ephemeral takes in a closeSession; sign is 1 for one that comes, -1 for one that goes. */
+/* What its ephemeral takes in a closeSession; sign is 1 for one that comes, -1 for one that goes.
+ */
 static void count_ephemeral(struct overlay *overlay, const struct overlay_entry *entry, int sign)
 {
 	struct session *session = session_find(overlay->tracker, entry->znode.stat.ephemeral_owner);

@@ -30,7 +30,7 @@ struct overlay_znode {
 	struct znode_stat stat;
 	int32_t child_count;
 	uint32_t content_crc;
-	uint32_t digest;	/* set by overlay_put */
+	uint32_t digest;       /* set by overlay_put */
 	struct acl_list *acls; /* borrowed: valid until the next change of the overlay */
 };
 
@@ -50,7 +50,8 @@ void overlay_init(struct overlay *overlay, struct tree *tree, struct session_tra
 void overlay_release(struct overlay *overlay);
 
 /* False if it isn't there. */
-bool overlay_look(const struct overlay *overlay, struct bytes path, struct overlay_znode *ret_znode);
+bool overlay_look(const struct overlay *overlay, struct bytes path,
+		  struct overlay_znode *ret_znode);
 
 /* The znode is created, or becomes this, by the proposal zxid; or goes. */
 void overlay_put(struct overlay *overlay, zxid_t zxid, struct bytes path,
@@ -64,7 +65,8 @@ void overlay_rollback(struct overlay *overlay);
 /* The tree is at zxid now. */
 void overlay_applied(struct overlay *overlay, zxid_t zxid);
 
-/* Every ephemeral of the session, first those in the tree; the visitor must not change the overlay. */
+/* Every ephemeral of the session, first those in the tree; the visitor must not change the overlay.
+ */
 typedef void overlay_path_fn(void *data, struct bytes path);
 void overlay_visit_ephemerals(const struct overlay *overlay, session_id_t session_id,
 			      overlay_path_fn *visit, void *data);

@@ -70,7 +70,8 @@ static enum zk_code next_version(int32_t current, int32_t expected, int32_t *ret
 	return ZK_OK;
 }
 
-/* validatePathForCreate, and a delete's: the little that is asked before the parent is looked for. */
+/* validatePathForCreate, and a delete's: the little that is asked before the parent is looked for.
+ */
 static bool has_parent_path(struct bytes path)
 {
 	return memrchr(path.data, '/', bytes_size(path)) != NULL &&
@@ -140,7 +141,8 @@ static struct bytes final_path(struct prep *prep, const struct request_create *c
 	return buf_bytes(&prep->path);
 }
 
-static session_id_t owner_of(const struct prep_request *request, const struct request_create *create)
+static session_id_t owner_of(const struct prep_request *request,
+			     const struct request_create *create)
 {
 	if (create->type == ZK_OP_CREATE_CONTAINER)
 		return ZNODE_OWNER_CONTAINER;
@@ -310,8 +312,8 @@ static enum zk_code prep_set_data(struct prep *prep, const struct prep_request *
 	if (code != ZK_OK)
 		return code;
 	ret_record->type = ZK_OP_SET_DATA;
-	ret_record->set_data = (struct txn_set_data){
-		.path = set->path, .data = set->data, .version = version};
+	ret_record->set_data =
+		(struct txn_set_data){.path = set->path, .data = set->data, .version = version};
 	znode.stat.version = version;
 	znode.stat.mzxid = request->zxid;
 	znode.stat.mtime = request->time_ms;
@@ -345,8 +347,8 @@ static enum zk_code prep_set_acl(struct prep *prep, const struct prep_request *r
 	if (code != ZK_OK)
 		return code;
 	ret_record->type = ZK_OP_SET_ACL;
-	ret_record->set_acl = (struct txn_set_acl){
-		.path = set->path, .acls = acls, .version = aversion};
+	ret_record->set_acl =
+		(struct txn_set_acl){.path = set->path, .acls = acls, .version = aversion};
 	znode.stat.aversion = aversion;
 	znode.acls = tree_get_acls(prep->tree, &acls);
 	overlay_put(&prep->overlay, request->zxid, set->path, &znode);

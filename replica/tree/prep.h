@@ -57,7 +57,7 @@ struct prep_request {
 	int32_t opcode;
 	struct bytes body; /* behind the request's header */
 	struct auth_ids ids;
-	zxid_t zxid;  /* that the transaction is to have */
+	zxid_t zxid;    /* that the transaction is to have */
 	msec_t time_ms; /* wall clock */
 };
 

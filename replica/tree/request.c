@@ -2,7 +2,8 @@
 
 #include "src/zk/opcode.h"
 
-static bool read_create(struct jute_reader *reader, int32_t opcode, struct request_create *ret_create)
+static bool read_create(struct jute_reader *reader, int32_t opcode,
+			struct request_create *ret_create)
 {
 	struct zk_create_ttl_request record = {.ttl_ms = -1};
 

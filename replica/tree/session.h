@@ -29,7 +29,8 @@ struct session {
 	session_id_t id;
 	int32_t timeout_ms;
 	bool closing;
-	/* What its ephemerals' paths take in a closeSession, proposed creates and deletes counted. */
+	/* What its ephemerals' paths take in a closeSession, proposed creates and deletes counted.
+	 */
 	size_t ephemeral_size;
 };
 
@@ -56,7 +57,8 @@ struct session *session_track(struct session_tracker *tracker, session_id_t id, 
 			      msec_t now_ms);
 /* NULL if there is none. */
 struct session *session_find(const struct session_tracker *tracker, session_id_t id);
-/* It lives for timeout_ms (the connection's, which may differ) from now; false if unknown or closing. */
+/* It lives for timeout_ms (the connection's, which may differ) from now; false if unknown or
+ * closing. */
 bool session_touch(struct session_tracker *tracker, session_id_t id, int32_t timeout_ms,
 		   msec_t now_ms);
 void session_set_closing(struct session_tracker *tracker, struct session *session);

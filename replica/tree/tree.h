@@ -107,7 +107,8 @@ enum zk_code tree_set_data(struct tree *tree, struct bytes path, struct bytes da
 enum zk_code tree_set_acls(struct tree *tree, struct bytes path, const struct zk_acls *acls,
 			   int32_t aversion);
 
-/* A create found its znode there already: raise the parent's cversion and pzxid if they are lower. */
+/* A create found its znode there already: raise the parent's cversion and pzxid if they are lower.
+ */
 void tree_raise_parent(struct tree *tree, struct bytes path, int32_t cversion, zxid_t zxid);
 
 /* The tree's own list of that content, with a reference that tree_put_acls gives back. */
@@ -137,10 +138,10 @@ struct tree_row {
 
 struct tree_change {
 	enum {
-		TREE_ZNODE_PUT,	       /* new or changed: all of row */
-		TREE_ZNODE_DELETED,    /* row.path only */
-		TREE_SESSION_PUT,      /* session_id and timeout_ms */
-		TREE_SESSION_DELETED,  /* session_id only */
+		TREE_ZNODE_PUT,       /* new or changed: all of row */
+		TREE_ZNODE_DELETED,   /* row.path only */
+		TREE_SESSION_PUT,     /* session_id and timeout_ms */
+		TREE_SESSION_DELETED, /* session_id only */
 	} type;
 	struct tree_row row;
 	struct blob *data; /* row.data's; the visitor takes a reference if it keeps it */

@@ -30,7 +30,8 @@ struct znode *tree_link(struct tree *tree, struct znode *parent, const struct tr
 /* Give a znode that is linked already everything that row says. */
 void tree_replace(struct tree *tree, struct znode *znode, const struct tree_row *row);
 
-/* The session's ephemerals: a session that isn't open comes to exist for them, and goes with the last. */
+/* The session's ephemerals: a session that isn't open comes to exist for them, and goes with the
+ * last. */
 void tree_session_add_ephemeral(struct tree *tree, struct znode *znode);
 void tree_session_remove_ephemeral(struct tree *tree, struct znode *znode);
 /* What is known of the session is what the store has. */

@@ -81,8 +81,8 @@ const struct tree_session *tree_find_session(const struct tree *tree, session_id
 const struct tree_session *tree_next_session(const struct tree *tree,
 					     const struct tree_session *session)
 {
-	struct map_entry *entry = session ? map_next(&tree->sessions, &session->entry)
-					  : map_first(&tree->sessions);
+	struct map_entry *entry =
+		session ? map_next(&tree->sessions, &session->entry) : map_first(&tree->sessions);
 
 	return entry ? map_item(entry, struct tree_session, entry) : NULL;
 }

@@ -1,4 +1,5 @@
-/* The tree's side of the store on disk: what to write out, what was loaded; and the proof that it is whole. */
+/* The tree's side of the store on disk: what to write out, what was loaded; and the proof that it
+ * is whole. */
 #include <errno.h>
 
 #include "replica/tree/tree_impl.h"
@@ -158,7 +159,8 @@ static void check_session(const struct tree *tree, const struct tree_session *se
 	size_t size = 0;
 
 	map_for_each (&session->ephemerals, at)
-		size += sizeof(int32_t) + map_item(at, struct tree_ephemeral, entry)->znode->path_size;
+		size += sizeof(int32_t) +
+			map_item(at, struct tree_ephemeral, entry)->znode->path_size;
 	ASSERT(size == session->ephemeral_size);
 	ASSERT(session->open || session->ephemerals.count > 0);
 	if (session->dirty)

@@ -66,8 +66,8 @@ static struct watch *find_watch(const struct watch_table *table, const struct wa
 				const struct watcher *watcher)
 {
 	struct watch_key key = {.path = path, .watcher = watcher};
-	struct map_entry *entry = path ? map_find(&table->watches, bytes_of(&key, sizeof(key)))
-				       : NULL;
+	struct map_entry *entry =
+		path ? map_find(&table->watches, bytes_of(&key, sizeof(key))) : NULL;
 
 	return entry ? map_item(entry, struct watch, entry) : NULL;
 }
@@ -248,8 +248,8 @@ void watch_trigger(struct watches *watches, enum watch_table_id table_id, struct
 
 	if (table->watches.count == 0)
 		return;
-	trigger_path(watches, table, path, WATCH_STANDARD | WATCH_PERSISTENT | WATCH_RECURSIVE, tell,
-		     data);
+	trigger_path(watches, table, path, WATCH_STANDARD | WATCH_PERSISTENT | WATCH_RECURSIVE,
+		     tell, data);
 	while (table->recursive_count > 0 && bytes_size(path) > 1) {
 		path = zk_path_parent(path);
 		trigger_path(watches, table, path, WATCH_RECURSIVE, tell, data);

@@ -38,7 +38,7 @@ struct watcher {
 };
 
 struct watch_table {
-	struct map paths; /* struct watch_path */
+	struct map paths;   /* struct watch_path */
 	struct map watches; /* struct watch by (path, watcher) */
 	size_t recursive_count;
 };
@@ -82,7 +82,8 @@ size_t watches_count(const struct watches *watches);      /* all watches of both
 size_t watches_path_count(const struct watches *watches); /* paths in both tables */
 
 typedef void watch_visit_fn(void *data, struct bytes path, const struct watcher *watcher);
-/* By table, then path, then watcher, each in order of registration (wchp); or one watcher's (wchc). */
+/* By table, then path, then watcher, each in order of registration (wchp); or one watcher's (wchc).
+ */
 void watches_visit(const struct watches *watches, watch_visit_fn *visit, void *data);
 void watcher_visit(const struct watcher *watcher, watch_visit_fn *visit, void *data);
 

@@ -30,17 +30,17 @@ enum znode_kind { ZNODE_PERSISTENT, ZNODE_EPHEMERAL, ZNODE_CONTAINER, ZNODE_TTL 
 
 /* EphemeralType: what an owner that is no session id means. */
 #define ZNODE_OWNER_CONTAINER INT64_MIN
-#define ZNODE_OWNER_TTL_BITS ((int64_t)0xff00000000000000)
-#define ZNODE_TTL_MS_MAX INT64_C(0xffffffffff)
+#define ZNODE_OWNER_TTL_BITS  ((int64_t)0xff00000000000000)
+#define ZNODE_TTL_MS_MAX      INT64_C(0xffffffffff)
 enum znode_kind znode_kind_of(session_id_t ephemeral_owner, bool extended_types);
 
 /* Read freely; only tree.c writes. About 150 bytes, path and data besides. */
 struct znode {
-	struct znode *chain;   /* of the hash bucket */
-	struct znode *parent;  /* NULL for the root */
-	struct list sibling;   /* on parent->children */
-	struct list children;  /* in order of insertion */
-	struct blob *data;     /* NULL: null */
+	struct znode *chain;  /* of the hash bucket */
+	struct znode *parent; /* NULL for the root */
+	struct list sibling;  /* on parent->children */
+	struct list children; /* in order of insertion */
+	struct blob *data;    /* NULL: null */
 	struct acl_list *acls;
 	struct znode_stat stat;
 	uint32_t child_count;
@@ -50,7 +50,7 @@ struct znode {
 	uint32_t dirty; /* index into the tree's changes plus one, 0 for clean */
 	uint32_t path_size : 31;
 	uint32_t stored : 1; /* the last write-out, or the load, had it */
-	char path[];	     /* the root's is empty */
+	char path[];         /* the root's is empty */
 };
 
 struct bytes znode_path(const struct znode *znode); /* "/" for the root */

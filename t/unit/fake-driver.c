@@ -204,7 +204,8 @@ session_id_t fake_connect(struct fake_driver *driver, connection_id_t id)
 	return response.session_id;
 }
 
-void fake_request(struct fake_driver *driver, connection_id_t id, int32_t opcode, struct buf *record)
+void fake_request(struct fake_driver *driver, connection_id_t id, int32_t opcode,
+		  struct buf *record)
 {
 	struct zk_request_header header = {.xid = ++connection_of(driver, id)->xid,
 					   .opcode = opcode};

@@ -18,12 +18,12 @@
 enum { FAKE_CONNECTION_COUNT_MAX = 64 };
 
 struct fake_connection {
-	bool is_open;	/* the driver reported it, and not its end */
+	bool is_open;   /* the driver reported it, and not its end */
 	bool is_closed; /* the server closed it */
 	bool is_paused;
 	struct buf received; /* frames from the server that the test didn't take */
-	size_t taken;	     /* of received */
-	int32_t xid;	     /* of the last request by fake_request */
+	size_t taken;        /* of received */
+	int32_t xid;         /* of the last request by fake_request */
 };
 
 struct fake_driver {
@@ -66,7 +66,8 @@ void fake_send_connect(struct fake_driver *driver, connection_id_t id, session_i
 		       struct bytes password, zxid_t last_zxid_seen);
 
 /* Sends a request with the next xid; record is its encoded body, which is reset. */
-void fake_request(struct fake_driver *driver, connection_id_t id, int32_t opcode, struct buf *record);
+void fake_request(struct fake_driver *driver, connection_id_t id, int32_t opcode,
+		  struct buf *record);
 void fake_create(struct fake_driver *driver, connection_id_t id, const char *path, const char *data,
 		 int32_t flags);
 void fake_set_data(struct fake_driver *driver, connection_id_t id, const char *path,
@@ -83,7 +84,8 @@ struct fake_reply {
 
 /* False if nothing was received. */
 bool fake_take_reply(struct fake_driver *driver, connection_id_t id, struct fake_reply *ret_reply);
-/* The code of the next reply, which must be to xid of the last request; fails the test otherwise. */
+/* The code of the next reply, which must be to xid of the last request; fails the test otherwise.
+ */
 int32_t fake_take_code(struct fake_driver *driver, connection_id_t id);
 /* The next frame must be this event. */
 void fake_expect_event(struct fake_driver *driver, connection_id_t id, int32_t type,

@@ -65,7 +65,8 @@ static enum zk_code fix_one(struct fixture *fixture, const char *scheme, const c
 static enum zk_code add(struct fixture *fixture, const char *scheme, const char *payload,
 			const char *super_digest)
 {
-	return auth_add(&fixture->auth, bytes_of_text(scheme), bytes_of_text(payload), super_digest);
+	return auth_add(&fixture->auth, bytes_of_text(scheme), bytes_of_text(payload),
+			super_digest);
 }
 
 static bool permits(struct fixture *fixture, const char *scheme, const char *id, int32_t perms)
@@ -134,12 +135,15 @@ static void test_ids_of_one_connection_have_a_maximum(void **state)
 /* spec/client-protocol.md 18.1 */
 static void test_ip_ids(void **state)
 {
-	static const char *const valid[] = {"1.2.3.4",	"1.2.3.4/0", "10.0.0.0/8", "1.2.3.4/32",
-					    "::",	"::1/128",   "fe80::/10",  "1:2:3:4:5:6:7:8"};
-	static const char *const invalid[] = {
-		"",	      "1.2.3",	    "1.2.3.4.5",   "1.2.3.256", "1.2.3.4/33",	  "10.0.0.0/",
-		"1.2.3.4/-1", "1.2.3.4/1x", "::/129",	   "[::1]",	"::ffff:1.2.3.4", "fe80::1%eth0",
-		"a.b.c.d",    "1.2.3.",	    "/8",	   " 1.2.3.4"};
+	static const char *const valid[] = {
+		"1.2.3.4", "1.2.3.4/0", "10.0.0.0/8", "1.2.3.4/32",
+		"::",      "::1/128",   "fe80::/10",  "1:2:3:4:5:6:7:8"};
+	static const char *const invalid[] = {"",           "1.2.3",          "1.2.3.4.5",
+					      "1.2.3.256",  "1.2.3.4/33",     "10.0.0.0/",
+					      "1.2.3.4/-1", "1.2.3.4/1x",     "::/129",
+					      "[::1]",      "::ffff:1.2.3.4", "fe80::1%eth0",
+					      "a.b.c.d",    "1.2.3.",         "/8",
+					      " 1.2.3.4"};
 	struct fixture *fixture = *state;
 
 	for (size_t at = 0; at < sizeof(valid) / sizeof(valid[0]); at++)

@@ -86,20 +86,19 @@ static const struct operation {
 	bool in_multi;
 	void (*write)(struct pair *pair, struct buf *record, const char *path);
 } operations[] = {
-	{ZK_OP_CREATE, true, write_create},	{ZK_OP_CREATE2, true, write_create},
-	{ZK_OP_CREATE, true, write_create},	{ZK_OP_CREATE_CONTAINER, true, write_create},
+	{ZK_OP_CREATE, true, write_create},       {ZK_OP_CREATE2, true, write_create},
+	{ZK_OP_CREATE, true, write_create},       {ZK_OP_CREATE_CONTAINER, true, write_create},
 	{ZK_OP_DELETE, true, write_path_version}, {ZK_OP_DELETE, true, write_path_version},
 	{ZK_OP_DELETE, true, write_path_version}, {ZK_OP_DELETE, true, write_path_version},
-	{ZK_OP_SET_DATA, true, write_set_data}, {ZK_OP_CHECK, true, write_path_version},
+	{ZK_OP_SET_DATA, true, write_set_data},   {ZK_OP_CHECK, true, write_path_version},
 	{ZK_OP_SET_ACL, false, write_set_acl},
 };
 
 static const struct operation *random_operation(struct pair *pair, bool in_multi)
 {
 	for (;;) {
-		const struct operation *operation =
-			&operations[prng_below(&pair->prng,
-					       sizeof(operations) / sizeof(operations[0]))];
+		const struct operation *operation = &operations[prng_below(
+			&pair->prng, sizeof(operations) / sizeof(operations[0]))];
 
 		if (in_multi ? operation->in_multi : operation->opcode != ZK_OP_CHECK)
 			return operation;
@@ -180,8 +179,8 @@ static void commit_some(struct pair *pair)
 	size_t waiting = pair->slow.log_count - (size_t)pair->slow.committed;
 
 	if (waiting > 0 && prng_below(&pair->prng, 20) == 0)
-		fake_commit(&pair->slow, pair->slow.committed + 1 +
-						 (zxid_t)prng_below(&pair->prng, waiting));
+		fake_commit(&pair->slow,
+			    pair->slow.committed + 1 + (zxid_t)prng_below(&pair->prng, waiting));
 }
 
 /* The paths of a closeSession have no order. */

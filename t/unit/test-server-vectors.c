@@ -27,7 +27,7 @@ struct replay {
 	struct vectors exchange;
 	struct vectors log;
 	struct bytes txns[ZXID_MAX]; /* as Apache logged them */
-	connection_id_t own;	     /* the last of the connections that end by their request */
+	connection_id_t own;         /* the last of the connections that end by their request */
 };
 
 enum { CONNECTION_MAIN = 1, CONNECTION_WATCHER = 2, CONNECTION_THIRD = 3 };

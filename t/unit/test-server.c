@@ -301,9 +301,8 @@ static void test_client_of_the_future_is_sent_away(void **state)
 static int32_t negotiated(struct fake_driver *driver, connection_id_t id, int32_t timeout_ms,
 			  bool has_read_only, size_t *ret_frame_size)
 {
-	const struct zk_connect_request connect = {.timeout_ms = timeout_ms,
-						   .password = BYTES_NULL,
-						   .has_read_only = has_read_only};
+	const struct zk_connect_request connect = {
+		.timeout_ms = timeout_ms, .password = BYTES_NULL, .has_read_only = has_read_only};
 	struct zk_connect_response response;
 	struct jute_reader reader;
 	struct bytes frame;
@@ -425,7 +424,8 @@ static void test_the_log_makes_the_same_tree(void **state)
 	fake_create(driver, 1, "/a", "x", 0);
 	fake_set_data(driver, 1, "/a", "y", -1);
 	server = recover(driver);
-	assert_int_equal(tree_digest(server_tree(server)), tree_digest(server_tree(driver->server)));
+	assert_int_equal(tree_digest(server_tree(server)),
+			 tree_digest(server_tree(driver->server)));
 	assert_int_equal(tree_zxid(server_tree(server)), driver->committed);
 	/* Nothing that was there before comes again. */
 	assert_int_equal(server_recover(server, blob_bytes(driver->log[0])), -EBADMSG);
@@ -519,6 +519,25 @@ static void test_writes_are_held_while_intake_is_off(void **state)
 	assert_false(driver->connections[1].is_paused);
 }
 
+/* A driver that goes on reading from a paused connection can't fill the memory. */
+static void test_what_is_held_has_a_maximum(void **state)
+{
+	enum { FRAME_SIZE = 1000000 };
+	struct fake_driver *driver = *state;
+	uint8_t *frame = test_calloc(1, FRAME_SIZE);
+	int count = 0;
+
+	frame[7] = ZK_OP_CREATE;
+	(void)fake_connect(driver, 1);
+	fake_intake(driver, false);
+	for (; !driver->connections[1].is_closed; count++)
+		fake_send(driver, 1, bytes_of(frame, FRAME_SIZE));
+	assert_in_range(count, 60, 70);
+	test_free(frame);
+	fake_intake(driver, true);
+	fake_expect_nothing(driver, 1);
+}
+
 /* ---- what is refused ---- */
 
 static void expect_unknown(struct fake_driver *driver, connection_id_t id, int32_t opcode)
@@ -544,7 +563,8 @@ static void test_unknown_operations_close(void **state)
 	assert_int_equal(driver->log_count, count); /* the sessions, nothing else */
 }
 
-static void create_ttl(struct fake_driver *driver, connection_id_t id, int32_t flags, int64_t ttl_ms)
+static void create_ttl(struct fake_driver *driver, connection_id_t id, int32_t flags,
+		       int64_t ttl_ms)
 {
 	const struct zk_create_ttl_request request_ = {.create = {.path = bytes_of_text("/t"),
 								  .data = BYTES_NULL,
@@ -588,8 +608,8 @@ static void test_ttl_is_refused_as_by_apache(void **state)
 
 static void test_undecodable_write_makes_no_transaction(void **state)
 {
-	static const int32_t opcodes[] = {ZK_OP_CREATE,	    ZK_OP_CREATE2,  ZK_OP_CREATE_CONTAINER,
-					  ZK_OP_CREATE_TTL, ZK_OP_DELETE,   ZK_OP_SET_DATA,
+	static const int32_t opcodes[] = {ZK_OP_CREATE,     ZK_OP_CREATE2, ZK_OP_CREATE_CONTAINER,
+					  ZK_OP_CREATE_TTL, ZK_OP_DELETE,  ZK_OP_SET_DATA,
 					  ZK_OP_SET_ACL,    ZK_OP_RECONFIG};
 	struct fake_driver *driver = *state;
 
@@ -615,11 +635,21 @@ static void test_paths_are_refused_as_by_apache(void **state)
 		const char *path;
 		int32_t code;
 	} cases[] = {
-		{"", ZK_BADARGUMENTS},	     {"a", ZK_BADARGUMENTS},	{"/", ZK_NODEEXISTS},
-		{"/a/../b", ZK_NONODE},	     {"/nope/", ZK_NONODE},	{"//", ZK_BADARGUMENTS},
-		{"/.", ZK_BADARGUMENTS},     {"/..", ZK_BADARGUMENTS},	{"/\x01", ZK_BADARGUMENTS},
-		{"/\xff", ZK_BADARGUMENTS},  {"/ok", ZK_OK},		{"/ok/", ZK_BADARGUMENTS},
-		{"/\xc3\xa4", ZK_OK},	     {"/...", ZK_OK},		{"/ok", ZK_NODEEXISTS},
+		{"", ZK_BADARGUMENTS},
+		{"a", ZK_BADARGUMENTS},
+		{"/", ZK_NODEEXISTS},
+		{"/a/../b", ZK_NONODE},
+		{"/nope/", ZK_NONODE},
+		{"//", ZK_BADARGUMENTS},
+		{"/.", ZK_BADARGUMENTS},
+		{"/..", ZK_BADARGUMENTS},
+		{"/\x01", ZK_BADARGUMENTS},
+		{"/\xff", ZK_BADARGUMENTS},
+		{"/ok", ZK_OK},
+		{"/ok/", ZK_BADARGUMENTS},
+		{"/\xc3\xa4", ZK_OK},
+		{"/...", ZK_OK},
+		{"/ok", ZK_NODEEXISTS},
 		{"/e/x", ZK_NOCHILDRENFOREPHEMERALS},
 	};
 	struct fake_driver *driver = *state;
@@ -718,9 +748,8 @@ static void add_end(struct buf *record)
 /* An exception in Java's processor: the parts are not reported one by one. */
 static void test_exception_in_a_multi_fails_all_of_it(void **state)
 {
-	const struct zk_acl acl = {.perms = ZK_PERM_ALL,
-				   .scheme = bytes_of_text("digest"),
-				   .id = BYTES_NULL};
+	const struct zk_acl acl = {
+		.perms = ZK_PERM_ALL, .scheme = bytes_of_text("digest"), .id = BYTES_NULL};
 	struct zk_create_request create = {.path = bytes_of_text("/b"), .data = BYTES_NULL};
 	struct fake_driver *driver = *state;
 	struct buf record = nothing();
@@ -763,7 +792,8 @@ static void test_multi_read_of_a_write(void **state)
 
 /* ---- watches ---- */
 
-static void add_watch(struct fake_driver *driver, connection_id_t id, const char *path, int32_t mode)
+static void add_watch(struct fake_driver *driver, connection_id_t id, const char *path,
+		      int32_t mode)
 {
 	const struct zk_path_type_request watch = {.path = bytes_of_text(path), .type = mode};
 	struct buf record = nothing();
@@ -867,9 +897,8 @@ static void test_watches_end_with_their_connection(void **state)
 
 static void test_set_watches_with_a_null_list_is_refused(void **state)
 {
-	const struct zk_set_watches set = {.data = JUTE_STRINGS_NULL,
-					   .exist = JUTE_STRINGS_NULL,
-					   .child = JUTE_STRINGS_NULL};
+	const struct zk_set_watches set = {
+		.data = JUTE_STRINGS_NULL, .exist = JUTE_STRINGS_NULL, .child = JUTE_STRINGS_NULL};
 	struct fake_driver *driver = *state;
 	struct buf record = nothing();
 
@@ -882,15 +911,33 @@ static void test_set_watches_with_a_null_list_is_refused(void **state)
 /* ---- malformed input ---- */
 
 static const int32_t all_opcodes[] = {
-	ZK_OP_CREATE,	     ZK_OP_DELETE,	  ZK_OP_EXISTS,
-	ZK_OP_GET_DATA,	     ZK_OP_SET_DATA,	  ZK_OP_GET_ACL,
-	ZK_OP_SET_ACL,	     ZK_OP_GET_CHILDREN,  ZK_OP_SYNC,
-	ZK_OP_PING,	     ZK_OP_GET_CHILDREN2, ZK_OP_MULTI,
-	ZK_OP_CREATE2,	     ZK_OP_RECONFIG,	  ZK_OP_CHECK_WATCHES,
-	ZK_OP_REMOVE_WATCHES, ZK_OP_CREATE_CONTAINER, ZK_OP_DELETE_CONTAINER,
-	ZK_OP_CREATE_TTL,    ZK_OP_MULTI_READ,	  ZK_OP_AUTH,
-	ZK_OP_SET_WATCHES,   ZK_OP_SASL,	  ZK_OP_GET_EPHEMERALS,
-	ZK_OP_GET_ALL_CHILDREN_NUMBER, ZK_OP_SET_WATCHES2, ZK_OP_ADD_WATCH,
+	ZK_OP_CREATE,
+	ZK_OP_DELETE,
+	ZK_OP_EXISTS,
+	ZK_OP_GET_DATA,
+	ZK_OP_SET_DATA,
+	ZK_OP_GET_ACL,
+	ZK_OP_SET_ACL,
+	ZK_OP_GET_CHILDREN,
+	ZK_OP_SYNC,
+	ZK_OP_PING,
+	ZK_OP_GET_CHILDREN2,
+	ZK_OP_MULTI,
+	ZK_OP_CREATE2,
+	ZK_OP_RECONFIG,
+	ZK_OP_CHECK_WATCHES,
+	ZK_OP_REMOVE_WATCHES,
+	ZK_OP_CREATE_CONTAINER,
+	ZK_OP_DELETE_CONTAINER,
+	ZK_OP_CREATE_TTL,
+	ZK_OP_MULTI_READ,
+	ZK_OP_AUTH,
+	ZK_OP_SET_WATCHES,
+	ZK_OP_SASL,
+	ZK_OP_GET_EPHEMERALS,
+	ZK_OP_GET_ALL_CHILDREN_NUMBER,
+	ZK_OP_SET_WATCHES2,
+	ZK_OP_ADD_WATCH,
 	ZK_OP_WHO_AM_I,
 };
 enum { OPCODE_COUNT = sizeof(all_opcodes) / sizeof(all_opcodes[0]) };
@@ -957,7 +1004,8 @@ static void test_random_frames(void **state)
 		size_t size = prng_below(&prng, FRAME_SIZE_MAX);
 
 		for (size_t at = 0; at < size; at++) /* mostly small numbers: lengths that fit */
-			frame[at] = prng_below(&prng, 3) ? 0 : (uint8_t)prng_below(&prng, 256) & 0x7;
+			frame[at] =
+				prng_below(&prng, 3) ? 0 : (uint8_t)prng_below(&prng, 256) & 0x7;
 		if (size > 7) {
 			frame[4] = frame[5] = frame[6] = 0;
 			frame[7] = (uint8_t)all_opcodes[prng_below(&prng, OPCODE_COUNT)];
@@ -1038,6 +1086,7 @@ int main(void)
 		TEST(test_ephemerals_of_no_session_go_at_start),
 		TEST(test_reading_pauses_while_too_much_is_in_process),
 		TEST(test_writes_are_held_while_intake_is_off),
+		TEST(test_what_is_held_has_a_maximum),
 		TEST(test_unknown_operations_close),
 		TEST(test_ttl_is_refused_as_by_apache),
 		TEST(test_undecodable_write_makes_no_transaction),

@@ -261,9 +261,9 @@ static void step_create(struct model *model, struct model_node *node)
 
 	if (node->exists)
 		expected = ZK_NODEEXISTS;
-	assert_int_equal(create(model->tree, node->path, "new", owner, -1, model->zxid,
-				model->zxid * 2),
-			 expected);
+	assert_int_equal(
+		create(model->tree, node->path, "new", owner, -1, model->zxid, model->zxid * 2),
+		expected);
 	if (expected != ZK_OK)
 		return;
 	node->exists = true;
@@ -316,9 +316,9 @@ static void step_set_acls(struct model *model, struct model_node *node)
 {
 	struct zk_acls acls = prng_below(&model->prng, 2) ? zk_acls_open() : zk_acls_read_only();
 
-	assert_int_equal(tree_set_acls(model->tree, text(node->path), &acls,
-				       node->stat.aversion + 1),
-			 node->exists ? ZK_OK : ZK_NONODE);
+	assert_int_equal(
+		tree_set_acls(model->tree, text(node->path), &acls, node->stat.aversion + 1),
+		node->exists ? ZK_OK : ZK_NONODE);
 	if (node->exists)
 		node->stat.aversion++;
 }

@@ -155,8 +155,8 @@ static void test_null_and_relative_paths_are_taken(void **state)
 
 	add(fixture, 0, WATCH_DATA, "", WATCH_RECURSIVE);
 	add(fixture, 0, WATCH_DATA, "relative", WATCH_RECURSIVE);
-	assert_int_equal(watch_add(&fixture->watches, WATCH_DATA, BYTES_NULL,
-				   &fixture->watchers[0], WATCH_PERSISTENT),
+	assert_int_equal(watch_add(&fixture->watches, WATCH_DATA, BYTES_NULL, &fixture->watchers[0],
+				   WATCH_PERSISTENT),
 			 0);
 	assert_string_equal(trigger(fixture, WATCH_DATA, "/relative"), "");
 }
