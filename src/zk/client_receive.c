@@ -101,17 +101,22 @@ static void request_answered(struct zk_client *client, struct call *call,
 	zk_client_end_call(client, call, &reply);
 }
 
-/* The session's own calls end here. */
-static void own_answered(struct zk_client *client, struct call *call,
-			 const struct zk_reply_header *header, struct jute_reader *body)
+/* The session's own calls end here. An error ends the connection. */
+static int own_answered(struct zk_client *client, struct call *call,
+			const struct zk_reply_header *header, struct jute_reader *body)
 {
+	int err = 0;
+
 	if (call->kind == CALL_SET_WATCHES)
 		set_watches_answered(client, call, header->err);
 	else if (call->kind == CALL_PROBE)
 		zk_client_probe_answered(client, call, header, body);
 	else if (call->kind == CALL_CLOSE)
 		zk_client_finish_close(client);
+	else if (header->err != ZK_OK)
+		err = -EBADMSG; /* without the sync nothing that is read here tells anything */
 	zk_call_free(call);
+	return err;
 }
 
 static int receive_reply(struct zk_client *client, const struct zk_reply_header *header,
@@ -122,15 +127,14 @@ static int receive_reply(struct zk_client *client, const struct zk_reply_header 
 
 	if (!call || call->xid != header->xid)
 		return -EBADMSG;
-	client->attempts = 0;
 	list_remove(&call->link);
 	client->flight_count--;
 	if (header->zxid > client->last_zxid)
 		client->last_zxid = header->zxid;
-	if (call->kind == CALL_REQUEST)
-		request_answered(client, call, header, body);
-	else
-		own_answered(client, call, header, body);
+	if (call->kind != CALL_REQUEST)
+		return own_answered(client, call, header, body);
+	client->attempts = 0;
+	request_answered(client, call, header, body);
 	return 0;
 }
 

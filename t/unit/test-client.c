@@ -1399,6 +1399,23 @@ static void nothing_tells_of_a_sequential_create_or_other_multi(void **state)
 	end(w);
 }
 
+static void nothing_is_judged_where_the_sync_failed(void **state)
+{
+	struct world *w = begin_established(NULL);
+
+	submit_set(w, "/n", EXPECTED, 1);
+	pump(w);
+	lose(w);
+	establish(w, SESSION);
+	take(w, ZK_OP_SYNC);
+	assert_int_equal(answer_xid(w, w->header.xid, 0, ZK_THROTTLEDOP, NULL), -EBADMSG);
+	assert_int_equal(w->state, ZK_CLIENT_DISCONNECTED);
+	assert_int_equal(w->note_count, 0);
+	come_back(w);
+	take_probe(w, "/n");
+	end(w);
+}
+
 static void unreadable_state_leaves_it_unknown(void **state)
 {
 	struct world *w = begin_established(NULL);
@@ -2053,6 +2070,7 @@ int main(void)
 		cmocka_unit_test(rename_is_judged_by_source_and_target),
 		cmocka_unit_test(unconditional_set_and_reads_are_sent_again),
 		cmocka_unit_test(nothing_tells_of_a_sequential_create_or_other_multi),
+		cmocka_unit_test(nothing_is_judged_where_the_sync_failed),
 		cmocka_unit_test(unreadable_state_leaves_it_unknown),
 		cmocka_unit_test(judging_keeps_the_order_of_requests),
 		cmocka_unit_test(second_loss_keeps_the_order_of_requests),
