@@ -387,7 +387,8 @@ int store_append(struct store *store, zxid_t zxid, struct bytes txn, zxid_t comm
 		size_before = job->batch.txns.size;
 		store_batch_add(&job->batch, zxid, txn, committed);
 		store->queue_size += job->batch.txns.size - size_before;
-		store_wake(store, STORE_LOG_WORKER);
+		if (!store->is_corked)
+			store_wake(store, STORE_LOG_WORKER);
 	}
 	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
 	if (error)
@@ -395,6 +396,22 @@ int store_append(struct store *store, zxid_t zxid, struct bytes txn, zxid_t comm
 	store->appended_zxid = zxid;
 	store_lag_add(&store->lag, zxid, bytes_size(txn));
 	return 0;
+}
+
+void store_cork(struct store *store)
+{
+	ASSERT(!store->is_corked);
+	store->is_corked = true;
+}
+
+void store_uncork(struct store *store)
+{
+	ASSERT(store->is_corked);
+	store->is_corked = false;
+	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
+	if (!list_is_empty(&store->jobs))
+		store_wake(store, STORE_LOG_WORKER);
+	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
 }
 
 size_t store_queue_size(struct store *store)

@@ -177,6 +177,14 @@ const struct store_state *store_state(const struct store *store);
  */
 int store_append(struct store *store, zxid_t zxid, struct bytes txn, zxid_t committed);
 
+/*
+ * Between the two calls the log worker is not woken: what is appended in one
+ * turn of a loop goes in one commit, instead of the first transaction alone and
+ * then the rest. They don't nest. The worker may take some of it all the same.
+ */
+void store_cork(struct store *store);
+void store_uncork(struct store *store);
+
 /* Bytes that are appended and not yet durable. */
 size_t store_queue_size(struct store *store);
 

@@ -253,7 +253,7 @@ static int remove_remains(const char *vfs, const char *path, struct store_refusa
 	return 0;
 }
 
-int store_db_make(const char *vfs, const char *path, const char *schema,
+int store_db_make(const char *vfs, const char *path, int page_size, const char *schema,
 		  struct store_refusal *ret_refusal)
 {
 	struct store_db db = {0};
@@ -263,9 +263,9 @@ int store_db_make(const char *vfs, const char *path, const char *schema,
 	error = remove_remains(vfs, path, ret_refusal);
 	if (error)
 		return error;
-	marks = mem_printf("pragma synchronous = full; begin; "
+	marks = mem_printf("pragma page_size = %d; pragma synchronous = full; begin; "
 			   "pragma application_id = %d; pragma user_version = %d; %s; commit",
-			   STORE_APPLICATION_ID, STORE_FORMAT, schema);
+			   page_size, STORE_APPLICATION_ID, STORE_FORMAT, schema);
 	error = connect_to(&db, vfs, path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, ret_refusal);
 	if (!error)
 		error = store_db_run(&db, marks, ret_refusal);

@@ -33,7 +33,7 @@ int store_refuse(struct store_refusal *ret_refusal, int error, const char *forma
  * Remains at path of an attempt that a crash ended are removed first. The
  * directory is not synced: the caller renames it to its name and does.
  */
-int store_db_make(const char *vfs, const char *path, const char *schema,
+int store_db_make(const char *vfs, const char *path, int page_size, const char *schema,
 		  struct store_refusal *ret_refusal);
 
 /* Open one that is there. What it is and its format are checked. */

@@ -35,13 +35,13 @@
 enum {
 	TXN_HEADER_SIZE = 12,
 	/*
-	 * A WAL that begins anew every 1 MiB is faster to write than one that grows
-	 * (70 and 130 us a commit), if what is copied is little: so small commits
-	 * only, and not after a burst, whose WAL would take long to copy.
+	 * A WAL that begins anew every few MiB is faster to write than one that grows
+	 * (70 and 130 us a commit), if what is copied is little: so after small
+	 * commits only, and not after a burst, whose WAL would take long to copy.
 	 */
-	CHECKPOINT_FRAMES_MIN = 256,
-	CHECKPOINT_FRAMES_MAX = 4096,
-	LIGHT_COMMIT_FRAMES_MAX = 4,
+	CHECKPOINT_FRAMES_MIN = 192,
+	CHECKPOINT_FRAMES_MAX = 1024,
+	LIGHT_COMMIT_FRAMES_MAX = 3,
 	LIGHT_COMMITS_MIN = 32,
 };
 
@@ -105,7 +105,7 @@ void store_batch_add(struct store_batch *batch, zxid_t zxid, struct bytes txn, z
 int store_segment_make(const struct store_dir *dir, const char *path,
 		       struct store_refusal *ret_refusal)
 {
-	return store_db_make(dir->vfs, path, SCHEMA, ret_refusal);
+	return store_db_make(dir->vfs, path, STORE_SEGMENT_PAGE_SIZE, SCHEMA, ret_refusal);
 }
 
 /* The one hook by which SQLite tells how far the WAL has grown. */

@@ -15,6 +15,13 @@
  * that an earlier one began: what a crash left in its WAL stays as it is.
  */
 
+/*
+ * A page is a frame of the WAL, and two system calls. At 256 values of 1 KiB a
+ * commit, CPU a transaction: 2.9 us with 4 KiB, 1.9 us with 16 KiB, 1.8 us with
+ * 32 KiB; with one value a commit, 60, 62 and 68 us.
+ */
+enum { STORE_SEGMENT_PAGE_SIZE = 16384 };
+
 /* Transactions on their way into one row. */
 struct store_batch {
 	zxid_t first_zxid;

@@ -21,6 +21,8 @@
 #define COLUMNS                                                                                    \
 	"myid, accepted_epoch, current_epoch, generation, base_zxid, segment_zxid, logged_zxid"
 
+enum { PAGE_SIZE = 4096 };
+
 static uint32_t checksum_of(const struct store_state_row *row)
 {
 	uint32_t crc = 0;
@@ -92,7 +94,7 @@ int store_state_make(const struct store_dir *dir, const struct store_state_row *
 				  row->logged_zxid, checksum_of(row));
 	int error;
 
-	error = store_db_make(dir->vfs, made, schema, ret_refusal);
+	error = store_db_make(dir->vfs, made, PAGE_SIZE, schema, ret_refusal);
 	if (!error)
 		error = store_dir_rename(dir, made, path, ret_refusal);
 	free(schema);

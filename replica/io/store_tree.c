@@ -42,6 +42,8 @@
 	"checksum integer not null) strict; "
 
 enum {
+	/* Values of 1 KiB fit into a row with their key. */
+	PAGE_SIZE = 8192,
 	/* The connection's cache: what a write-out in order of paths needs is little. */
 	CACHE_SIZE_KIB = 16 << 10,
 	CHECKPOINT_FRAMES_MIN = 1000,
@@ -120,7 +122,7 @@ int store_tree_make(const struct store_dir *dir, uint32_t generation, zxid_t bas
 				  head.zxid, head_checksum(&head));
 	int error;
 
-	error = store_db_make(dir->vfs, made, schema, ret_refusal);
+	error = store_db_make(dir->vfs, made, PAGE_SIZE, schema, ret_refusal);
 	if (!error)
 		error = store_dir_rename(dir, made, path, ret_refusal);
 	free(schema);

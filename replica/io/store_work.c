@@ -10,7 +10,6 @@
 enum {
 	/* How far a segment may grow beyond its size while the next one isn't ready. */
 	SEGMENT_OVERRUN = 4,
-	LOG_PAGE_SIZE = 4096,
 };
 
 static void lock(struct store *store)
@@ -71,7 +70,7 @@ static char *take_spare(struct store *store)
 
 static bool segment_is_full(const struct store *store)
 {
-	size_t wal_size = (size_t)store->segment.wal_frame_count * LOG_PAGE_SIZE;
+	size_t wal_size = (size_t)store->segment.wal_frame_count * STORE_SEGMENT_PAGE_SIZE;
 
 	return store->segment.size >= store->segment_size || wal_size >= 2 * store->segment_size;
 }

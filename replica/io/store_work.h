@@ -50,6 +50,7 @@ struct store {
 	struct store_lag_meter lag;
 	zxid_t appended_zxid;
 	bool is_loaded;
+	bool is_corked;
 	bool is_writing_tree;
 	bool has_told_failure;
 

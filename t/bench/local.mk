@@ -10,4 +10,9 @@ t_bench_nullfs_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 t_bench_nullfs_LDADD = $(FUSE_LIBS)
 t_bench_fsload_SOURCES = %D%/fsload.c
 
+check_PROGRAMS += t/bench/bench-store
+t_bench_bench_store_SOURCES = %D%/bench-store.c
+t_bench_bench_store_LDADD = replica/io/libreplicaio.a replica/tree/libtree.a src/zk/libzk.a \
+	src/base/libbase.a $(SQLITE_LIBS) $(ZLIB_LIBS)
+
 EXTRA_DIST += t/bench/bench t/bench/bench-mount
