@@ -166,7 +166,7 @@ test_expect_success INOTIFYWAIT 'what changed while it was away is there afterwa
 EOT
 
 test_expect_success 'with two ways to the server it takes the other, with its session' - <<\EOT
-	start_proxy p2 &&
+	start_proxy p2 4>&- &&
 	mount_zkfs m2 timeout=10 "$(cat p1/addr),$(cat p2/addr)" &&
 	touch m2/.ephemeral/moving &&
 	owner=$(zk stat /moving ephemeralOwner) &&
@@ -188,7 +188,7 @@ test_expect_success 'an expired session: ephemerals are gone, old handles get EI
 	test_when_finished 'exec 4>&-' &&
 	stop_proxy p2 &&
 	wait_for 10 '! zk exists /expiring' &&
-	start_proxy p2 &&
+	start_proxy p2 4>&- &&
 	wait_for 20 'echo new >m2/after-expiry' &&
 	test_equal new "$(zk get /after-expiry)" &&
 	test_fails_with 'Input/output error' /bin/echo x >&4 &&
