@@ -122,13 +122,14 @@ test_expect_success 'a directory that is served already is refused with the addr
 	stop_zkfsd first
 '
 
-test_expect_success 'embedded, it tells its port and ends with its control pipe' '
+test_expect_success 'embedded, it tells its address and ends with its control pipe' '
 	mkfifo control port.fifo &&
 	{ "$zkfsd" --embedded embedded --control-fd 3 --port-fd 4 \
 		3<control 4>port.fifo 2>embedded.log & } &&
 	pid=$! &&
 	exec 6>control 7<port.fifo &&
-	read -r port <&7 &&
+	read -r address <&7 &&
+	port=${address#127.0.0.1:} &&
 	serves "$port" &&
 	runs 2 "$zkfsd" --embedded embedded &&
 	test_grep "it serves at 127.0.0.1:$port$" err &&
@@ -141,7 +142,8 @@ test_expect_success 'embedded, it is not reachable from elsewhere' '
 	mkfifo port2.fifo &&
 	{ "$zkfsd" --embedded embedded --port-fd 4 4>port2.fifo 2>embedded.log & } &&
 	pid=$! &&
-	read -r port <port2.fifo &&
+	read -r address <port2.fifo &&
+	port=${address#127.0.0.1:} &&
 	hex=$(printf %04X "$port") &&
 	grep -qi "0100007F:$hex 0*:0000 0A" /proc/net/tcp &&
 	! grep -qi ":$hex 0*:0000 0A" /proc/net/tcp6 &&

@@ -177,6 +177,10 @@ static int set_key(struct config *config, const struct config_key *key, const st
 	case CONFIG_TEXT:
 		set_text(config, key, value);
 		return 0;
+	case CONFIG_FIXED:
+		if (strcasecmp(value, key->value) == 0)
+			return 0;
+		return fail(config, place, "only %s is supported", key->value);
 	case CONFIG_IGNORED:
 		return 0;
 	case CONFIG_ABSENT:
@@ -281,21 +285,22 @@ static int parse_members(struct config *config, const char *file,
 
 /* ---- the texts ---- */
 
+static int set_peer_type(struct config *config, const struct place *place, const char *value)
+{
+	config->is_observer = strcasecmp(value, "observer") == 0;
+	if (config->is_observer || strcasecmp(value, "participant") == 0)
+		return 0;
+	return fail(config, place, "'%s' is neither participant nor observer", value);
+}
+
 static int parse_key(struct config *config, const struct place *place, const char *value)
 {
 	const struct config_key *key;
 
 	if (is_member_key(place->key))
 		return 0;
-	if (strcmp(place->key, "electionAlg") == 0)
-		return strcmp(value, "3") == 0 ? 0 : fail(config, place, "only 3 is supported");
-	if (strcmp(place->key, "peerType") == 0) {
-		config->is_observer = strcasecmp(value, "observer") == 0;
-		if (!config->is_observer && strcasecmp(value, "participant") != 0)
-			return fail(config, place, "'%s' is neither participant nor observer",
-				    value);
-		return 0;
-	}
+	if (strcmp(place->key, "peerType") == 0)
+		return set_peer_type(config, place, value);
 	key = config_key_find(place->key);
 	if (key)
 		return set_key(config, key, place, value);
@@ -496,8 +501,6 @@ int config_check(struct config *config)
 	}
 	make_absolute(&config->data_dir);
 	make_absolute(&config->data_log_dir);
-	if (config->jute_extrasize_size == 0)
-		config->jute_extrasize_size = config->jute_maxbuffer_size;
 	error = check_sessions(config);
 	if (error == 0)
 		error = check_ensemble(config);
@@ -615,10 +618,6 @@ void config_init(struct config *config)
 		.min_session_timeout_ms = -1,
 		.max_session_timeout_ms = -1,
 		.digest_enabled = true,
-		.digest_auth_enabled = true,
-		.digest_algorithm = mem_strdup("SHA1"),
-		.container_check_interval_ms = 60000,
-		.container_max_per_minute = 10000,
 		.standalone_enabled = true,
 		.servers = mem_zalloc(CONFIG_SERVERS_MAX * sizeof(struct quorum_server)),
 		.myid = -1,
@@ -638,7 +637,6 @@ void config_release(struct config *config)
 	free(config->client_port_address);
 	free(config->fourletter_whitelist);
 	free(config->super_digest);
-	free(config->digest_algorithm);
 	free(config->dynamic_config_file);
 	free(config->error);
 	*config = (struct config){0};

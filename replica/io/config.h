@@ -46,7 +46,6 @@ struct config {
 	int max_cnxns;             /* of all, 0: any number */
 	int sessionless_timeout_ms;
 	int jute_maxbuffer_size;
-	int jute_extrasize_size;
 	int global_outstanding_limit;
 	char *fourletter_whitelist;
 
@@ -58,16 +57,9 @@ struct config {
 
 	/* Rules of the tree and of the request processor. */
 	bool extended_types;
-	bool enforce_quota;
 	bool skip_acl;
 	bool digest_enabled;
-	bool digest_auth_enabled;
 	char *super_digest; /* NULL: nobody is super */
-	char *digest_algorithm;
-	bool read_only_mode;
-	int container_check_interval_ms;
-	int container_max_per_minute;
-	int container_max_never_used_ms;
 
 	/* The ensemble. */
 	bool standalone_enabled;

@@ -5,15 +5,20 @@
 #include "replica/io/config.h"
 
 /* clang-format off */
-#define NUMBER(name, field, min, max) {name, CONFIG_NUMBER, false, offsetof(struct config, field), min, max}
-#define BOOLEAN(name, field)	{name, CONFIG_BOOLEAN, false, offsetof(struct config, field), 0, 0}
-#define TEXT(name, field)	{name, CONFIG_TEXT, false, offsetof(struct config, field), 0, 0}
-#define SYSTEM_NUMBER(name, field, min, max) {name, CONFIG_NUMBER, true, offsetof(struct config, field), min, max}
-#define SYSTEM_SWITCH(name, field) {name, CONFIG_SWITCH, true, offsetof(struct config, field), 0, 0}
-#define SYSTEM_TEXT(name, field) {name, CONFIG_TEXT, true, offsetof(struct config, field), 0, 0}
-#define IGNORED(name)		{name, CONFIG_IGNORED, true, 0, 0, 0}
-#define ABSENT(name)		{name, CONFIG_ABSENT, true, 0, 0, 0}
-#define REFUSED(name)		{name, CONFIG_REFUSED, true, 0, 0, 0}
+#define FIELD(field) .offset = offsetof(struct config, field)
+#define NUMBER(text, field, low, high) \
+	{.name = text, .kind = CONFIG_NUMBER, FIELD(field), .min = low, .max = high}
+#define BOOLEAN(text, field) {.name = text, .kind = CONFIG_BOOLEAN, FIELD(field)}
+#define TEXT(text, field) {.name = text, .kind = CONFIG_TEXT, FIELD(field)}
+#define SYSTEM_NUMBER(text, field, low, high) \
+	{.name = text, .kind = CONFIG_NUMBER, .is_system = true, FIELD(field), .min = low, .max = high}
+#define SYSTEM_SWITCH(text, field) \
+	{.name = text, .kind = CONFIG_SWITCH, .is_system = true, FIELD(field)}
+#define SYSTEM_TEXT(text, field) {.name = text, .kind = CONFIG_TEXT, .is_system = true, FIELD(field)}
+#define FIXED(text, only) {.name = text, .kind = CONFIG_FIXED, .is_system = true, .value = only}
+#define IGNORED(text) {.name = text, .kind = CONFIG_IGNORED, .is_system = true}
+#define ABSENT(text) {.name = text, .kind = CONFIG_ABSENT, .is_system = true}
+#define REFUSED(text) {.name = text, .kind = CONFIG_REFUSED, .is_system = true}
 
 enum { PORT_MAX = 65535, TICKS_MAX = 1000000 };
 
@@ -34,6 +39,7 @@ static const struct config_key keys[] = {
 	BOOLEAN("standaloneEnabled", standalone_enabled),
 	BOOLEAN("reconfigEnabled", reconfig_enabled),
 	BOOLEAN("multiAddress.enabled", multi_address),
+	FIXED("electionAlg", "3"),
 	ABSENT("connectToLearnerMasterLimit"),
 	ABSENT("syncEnabled"),
 	ABSENT("localSessionsEnabled"),
@@ -59,23 +65,19 @@ static const struct config_key keys[] = {
 
 	/* System properties: clients and requests */
 	SYSTEM_NUMBER("jute.maxbuffer", jute_maxbuffer_size, 1024, 1 << 30),
-	SYSTEM_NUMBER("jute.maxbuffer.extrasize", jute_extrasize_size, 1024, 1 << 30),
+	ABSENT("jute.maxbuffer.extrasize"),
 	SYSTEM_TEXT("4lw.commands.whitelist", fourletter_whitelist),
 	SYSTEM_NUMBER("globalOutstandingLimit", global_outstanding_limit, 1, INT_MAX),
 	SYSTEM_NUMBER("maxCnxns", max_cnxns, 0, INT_MAX),
 	SYSTEM_NUMBER("nio.sessionlessCnxnTimeout", sessionless_timeout_ms, 1, INT_MAX),
 	SYSTEM_SWITCH("extendedTypesEnabled", extended_types),
-	SYSTEM_SWITCH("enforceQuota", enforce_quota),
 	SYSTEM_SWITCH("skipACL", skip_acl),
 	SYSTEM_SWITCH("digest.enabled", digest_enabled),
-	SYSTEM_SWITCH("readonlymode.enabled", read_only_mode),
 	SYSTEM_TEXT("DigestAuthenticationProvider.superDigest", super_digest),
-	SYSTEM_TEXT("DigestAuthenticationProvider.digestAlg", digest_algorithm),
-	SYSTEM_SWITCH("DigestAuthenticationProvider.enabled", digest_auth_enabled),
-	SYSTEM_NUMBER("znode.container.checkIntervalMs", container_check_interval_ms, 1, INT_MAX),
-	SYSTEM_NUMBER("znode.container.maxPerMinute", container_max_per_minute, 1, INT_MAX),
-	SYSTEM_NUMBER("znode.container.maxNeverUsedIntervalMs", container_max_never_used_ms, 0,
-		      INT_MAX),
+	FIXED("DigestAuthenticationProvider.digestAlg", "SHA1"),
+	FIXED("DigestAuthenticationProvider.enabled", "true"),
+	ABSENT("znode.container.*"),
+	ABSENT("readonlymode.enabled"),
 	ABSENT("request_throttle_*"),
 	ABSENT("requestThrottleLimit"),
 	ABSENT("request_stale_*"),
@@ -90,6 +92,7 @@ static const struct config_key keys[] = {
 	ABSENT("tcpKeepAlive"),
 
 	/* ... who may do what */
+	REFUSED("enforceQuota"),
 	REFUSED("enforce.auth.enabled"),
 	REFUSED("sessionRequireClientSASLAuth"),
 	REFUSED("X509AuthenticationProvider.superUser"),

@@ -12,6 +12,7 @@
  *	BOOLEAN	a bool: true or false, anything else is an error
  *	SWITCH	a bool that Java reads from a system property: also yes and no
  *	TEXT	a string
+ *	FIXED	one value is supported, and anything else an error
  *	IGNORED	tunes parts that only the Java server has; silently accepted
  *	ABSENT	something this version lacks, and that nobody's safety hangs on:
  *		accepted with a warning
@@ -25,6 +26,7 @@ enum config_kind {
 	CONFIG_BOOLEAN,
 	CONFIG_SWITCH,
 	CONFIG_TEXT,
+	CONFIG_FIXED,
 	CONFIG_IGNORED,
 	CONFIG_ABSENT,
 	CONFIG_REFUSED,
@@ -37,6 +39,7 @@ struct config_key {
 	size_t offset; /* of the field in struct config */
 	int min;
 	int max;
+	const char *value; /* FIXED */
 };
 
 /* NULL for a key that nobody knows. "zookeeper.k" finds the SYSTEM key k. */

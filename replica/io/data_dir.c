@@ -62,7 +62,7 @@ static char *address_file(const char *databases)
 	return mem_printf("%s/address", databases);
 }
 
-int data_dir_write_address(const char *databases, const char *host, int port)
+int data_dir_write_address(const char *databases, const char *address)
 {
 	char *name = address_file(databases);
 	FILE *file = fopen(name, "we");
@@ -72,7 +72,7 @@ int data_dir_write_address(const char *databases, const char *host, int port)
 		error = -errno;
 	} else {
 		/* stdio keeps the first error for fclose to tell. */
-		(void)fprintf(file, strchr(host, ':') ? "[%s]:%d\n" : "%s:%d\n", host, port);
+		(void)fprintf(file, "%s\n", address);
 		if (fclose(file) != 0)
 			error = -errno;
 	}

@@ -17,7 +17,7 @@ int data_dir_make(const char *path);
 char *data_dir_databases(const char *path);
 
 /* "host:port" for this machine's clients, in the file `address`. 0 or a negative errno. */
-int data_dir_write_address(const char *databases, const char *host, int port);
+int data_dir_write_address(const char *databases, const char *address);
 void data_dir_remove_address(const char *databases);
 
 /* What stands there, for the caller to free; NULL if nothing does. */

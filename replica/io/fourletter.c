@@ -313,12 +313,10 @@ static void allow(struct fourletter *fourletter, const char *name, size_t size)
 		fourletter->allowed |= UINT32_C(1) << word;
 }
 
-void fourletter_init(struct fourletter *fourletter, const char *whitelist, bool read_only_mode)
+void fourletter_init(struct fourletter *fourletter, const char *whitelist)
 {
 	fourletter->allowed = 0;
 	allow(fourletter, "srvr", 4);
-	if (read_only_mode)
-		allow(fourletter, "isro", 4);
 	while (*whitelist) {
 		size_t size = strcspn(whitelist, ", \t");
 

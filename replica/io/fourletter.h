@@ -21,7 +21,7 @@ struct fourletter {
 	uint32_t allowed; /* a bit a word, in the order of the table */
 };
 
-void fourletter_init(struct fourletter *fourletter, const char *whitelist, bool read_only_mode);
+void fourletter_init(struct fourletter *fourletter, const char *whitelist);
 
 /* Everything that an answer is made of. */
 struct fourletter_view {

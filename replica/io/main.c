@@ -49,8 +49,8 @@ static const char usage[] =
 	"  --embedded DIR     a standalone server with its data in DIR, on 127.0.0.1\n"
 	"                     at a free port; stays in the foreground\n"
 	"  --control-fd N     end when the pipe at this descriptor is closed\n"
-	"  --port-fd N        write the client port to this descriptor, as one line,\n"
-	"                     as soon as it serves\n"
+	"  --port-fd N        write where it serves clients, host:port, to this\n"
+	"                     descriptor, as one line, as soon as it does\n"
 	"  --log FILE...      print the transactions in segments of the log\n";
 
 /* ---- into the background ---- */
@@ -215,14 +215,14 @@ static void stop_watching(struct service *service)
 
 /* ---- serving ---- */
 
-static int write_port(int fd, int port)
+static int write_line(int fd, const char *text)
 {
-	char line[16];
-	int size = snprintf(line, sizeof(line), "%d\n", port);
+	char *line = mem_printf("%s\n", text);
+	ssize_t size = write(fd, line, strlen(line));
+	int error = size == (ssize_t)strlen(line) ? 0 : -EIO;
 
-	if (write(fd, line, (size_t)size) != size)
-		return -EIO;
-	return 0;
+	free(line);
+	return error;
 }
 
 /* Everything between the node's opening and its end. */
@@ -234,7 +234,7 @@ static int run(struct service *service, const struct options *options)
 		return EXIT_USAGE;
 	}
 	if (options->port_fd >= 0 &&
-	    write_port(options->port_fd, node_client_port(service->node)) < 0) {
+	    write_line(options->port_fd, node_address(service->node)) < 0) {
 		report(EXIT_USAGE, "--port-fd can't be written to");
 		return EXIT_USAGE;
 	}

@@ -60,6 +60,8 @@ struct node {
 	zxid_t written;      /* the tree's, in the last write-out */
 	struct list closing; /* clients whose end the server is not told yet */
 	uint64_t word_count;
+	int client_port;
+	char *address;   /* where clients of this machine reach it */
 	char *data_path; /* the databases' directory */
 	char *log_path;
 };
@@ -209,7 +211,7 @@ static bool on_word(struct conn *conn, const char word[4], void *data)
 		.server = node->server,
 		.data_dir = node->data_path,
 		.log_dir = node->log_path,
-		.client_port = node_client_port(node),
+		.client_port = node->client_port,
 		.word_count = &node->word_count,
 		.started_ms = node->started_ms,
 		.now_ms = loop_now_ms(node->loop),
@@ -457,14 +459,13 @@ static void run_turn(struct loop_hook *hook)
 
 /* ---- life cycle ---- */
 
-/* Where clients of this machine find it. */
-static const char *own_host(const struct config *config)
+static char *make_address(const struct config *config, int port)
 {
 	const char *host = config->client_port_address;
 
 	if (!host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
-		return "127.0.0.1";
-	return host;
+		host = "127.0.0.1";
+	return mem_printf(strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
 }
 
 static int refuse(char **ret_error, int error, char *sentence)
@@ -554,7 +555,9 @@ static int listen_for_clients(struct node *node, char **ret_error)
 					 config->client_port_address ? config->client_port_address
 								     : "any address,",
 					 config->client_port, strerror(-error)));
-	error = data_dir_write_address(node->data_path, own_host(config), node_client_port(node));
+	node->client_port = listener_port(node->listener);
+	node->address = make_address(config, node->client_port);
+	error = data_dir_write_address(node->data_path, node->address);
 	if (error < 0)
 		return refuse(ret_error, error,
 			      mem_printf("%s: can't be written to: %s", node->data_path,
@@ -586,7 +589,7 @@ static struct node *new_node(struct loop *loop, const struct config *config)
 	node->log_path = data_dir_databases(config->data_log_dir);
 	list_init(&node->closing);
 	clients_init(&node->clients, config->max_client_cnxns, config->max_cnxns);
-	fourletter_init(&node->fourletter, config->fourletter_whitelist, config->read_only_mode);
+	fourletter_init(&node->fourletter, config->fourletter_whitelist);
 	return node;
 }
 
@@ -624,6 +627,7 @@ static void release(struct node *node)
 	clients_release(&node->clients);
 	free(node->data_path);
 	free(node->log_path);
+	free(node->address);
 	loop_hook_remove(&node->hook);
 	uv_close((uv_handle_t *)&node->async, on_handle_closed);
 	uv_close((uv_handle_t *)&node->timer, on_handle_closed);
@@ -647,8 +651,7 @@ int node_open(struct loop *loop, const struct config *config, struct node **ret_
 		release(node);
 		return error;
 	}
-	log_info("node", "serves clients at %s port %d; its last transaction is 0x%" PRIx64,
-		 own_host(config), node_client_port(node),
+	log_info("node", "serves clients at %s; its last transaction is 0x%" PRIx64, node->address,
 		 (uint64_t)tree_zxid(server_tree(node->server)));
 	*ret_node = node;
 	return 0;
@@ -672,7 +675,7 @@ int node_close(struct node *node)
 	return error;
 }
 
-int node_client_port(const struct node *node)
+const char *node_address(const struct node *node)
 {
-	return node->listener ? listener_port(node->listener) : 0;
+	return node->address;
 }

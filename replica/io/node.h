@@ -40,6 +40,7 @@ void node_stop(struct node *node);
 /* Release everything. 0 if it was stopped in order, else -EIO: the store had failed. */
 int node_close(struct node *node);
 
-int node_client_port(const struct node *node);
+/* "host:port" where clients of this machine reach it, an IPv6 address in brackets. */
+const char *node_address(const struct node *node);
 
 #endif

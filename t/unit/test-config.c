@@ -74,7 +74,6 @@ static void defaults_are_zookeepers(void **state)
 	assert_int_equal(config.max_cnxns, 0);
 	assert_int_equal(config.sessionless_timeout_ms, 10000);
 	assert_int_equal(config.jute_maxbuffer_size, 1048575);
-	assert_int_equal(config.jute_extrasize_size, 1048575);
 	assert_int_equal(config.global_outstanding_limit, 1000);
 	assert_int_equal(config.listen_backlog, -1);
 	assert_string_equal(config.fourletter_whitelist, "");
@@ -141,7 +140,6 @@ static void system_properties_are_keys_with_and_without_prefix(void **state)
 						"4lw.commands.whitelist=stat, ruok\n"),
 			 0);
 	assert_int_equal(config.jute_maxbuffer_size, 0x400000);
-	assert_int_equal(config.jute_extrasize_size, 0x400000);
 	assert_true(config.extended_types);
 	assert_string_equal(config.fourletter_whitelist, "stat, ruok");
 	assert_int_equal(config.warning_count, 0);
@@ -178,6 +176,9 @@ static void what_this_version_lacks_is_a_warning_or_refused(void **state)
 
 	expect_warning(MINIMAL "admin.serverPort=8081\n",
 		       "zoo.cfg:3: admin.serverPort: has no effect in this version");
+	expect_error(MINIMAL "electionAlg=1\n", "zoo.cfg:3: electionAlg: only 3 is supported");
+	expect_error(MINIMAL "DigestAuthenticationProvider.digestAlg=SHA-256\n",
+		     "zoo.cfg:3: DigestAuthenticationProvider.digestAlg: only SHA1 is supported");
 	expect_error(MINIMAL "secureClientPort=2281\n",
 		     "zoo.cfg:3: secureClientPort: is not available in this version");
 	expect_error(MINIMAL "authProvider.1=org.apache.zookeeper.server.auth."
