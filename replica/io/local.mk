@@ -33,3 +33,5 @@ zkfsd_LDADD = \
 	src/zk/libzk.a \
 	src/base/libbase.a \
 	$(UV_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS)
+
+dist_man_MANS += %D%/zkfsd.8 %D%/zoo.cfg.5
