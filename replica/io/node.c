@@ -157,12 +157,16 @@ static void pump(struct node *node)
 	} while (report_closed(node));
 }
 
-/* Call it before every event: the first one of a turn finds the time told. */
+/*
+ * Call it before every event: the first one of a turn finds the time told. What
+ * a turn appends goes to the log together, at its end.
+ */
 static void enter(struct node *node)
 {
 	if (node->ticked)
 		return;
 	node->ticked = true;
+	store_cork(node->store);
 	server_tick(node->server, loop_now_ms(node->loop), wall_ms());
 	pump(node);
 }
@@ -455,6 +459,7 @@ static void run_turn(struct loop_hook *hook)
 		finish_stop(node);
 	set_timer(node);
 	node->ticked = false;
+	store_uncork(node->store);
 }
 
 /* ---- life cycle ---- */

@@ -227,9 +227,8 @@ int store_load(struct store *store, const struct store_loader *loader, void *dat
 	ASSERT(!store->is_loaded);
 	error = store_tree_load(&store->tree, loader, data, ret_refusal);
 	if (!error)
-		error = store_recover_log(&store->dir, &store->state_db.row,
-					  store->state.tree_zxid, replay_txn, &replay, &recovered,
-					  ret_refusal);
+		error = store_recover_log(&store->dir, &store->state_db.row, store->state.tree_zxid,
+					  replay_txn, &replay, &recovered, ret_refusal);
 	if (error)
 		return error;
 	error = tidy(store, &recovered, ret_refusal);

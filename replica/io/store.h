@@ -75,7 +75,7 @@ enum { STORE_MYID_NONE = -1 };
 struct store_options {
 	const char *data_dir; /* made if it isn't there; its parent must be */
 	const char *log_dir;  /* NULL: data_dir */
-	int64_t myid;	      /* STORE_MYID_NONE for a standalone: compared with nothing */
+	int64_t myid;         /* STORE_MYID_NONE for a standalone: compared with nothing */
 	size_t segment_size;  /* 0: STORE_SEGMENT_SIZE */
 	const char *vfs;      /* the SQLite VFS, for tests; NULL for the system's */
 };
@@ -85,7 +85,7 @@ struct store_events {
 	void (*notify)(void *data);
 	/* Every transaction up to zxid is durable. */
 	void (*log_durable)(zxid_t zxid, void *data);
-	/* Once for each store_set_epochs, in their order: it, and all that was appended before it, is durable. */
+	/* Once for each store_set_epochs: it, and all that was appended before, is durable. */
 	void (*epochs_durable)(void *data);
 	/* The tree on disk is that of zxid; another write-out is possible. */
 	void (*tree_durable)(zxid_t zxid, void *data);
@@ -99,7 +99,7 @@ struct store_state {
 	int64_t accepted_epoch;
 	int64_t current_epoch;
 	uint32_t generation;
-	zxid_t base_zxid; /* where the generation's log begins: its first transaction is a later one */
+	zxid_t base_zxid; /* the generation's log begins behind it */
 	zxid_t tree_zxid;
 	uint64_t tree_digest;
 	zxid_t logged_zxid; /* base_zxid while the log is empty */

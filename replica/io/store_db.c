@@ -12,7 +12,7 @@
 #include "src/base/mem.h"
 
 enum {
-	/* A shell that reads holds a lock for moments only; one that recovers a WAL, a bit longer. */
+	/* A shell that looks in holds a lock for moments; one that recovers a WAL, longer. */
 	BUSY_TIMEOUT_MS = 10000,
 };
 
@@ -221,7 +221,8 @@ int store_db_open(struct store_db *db, const char *vfs, const char *path,
 	return open_with(db, vfs, path, SQLITE_OPEN_READWRITE, ret_refusal);
 }
 
-int store_db_open_read_only(struct store_db *db, const char *path, struct store_refusal *ret_refusal)
+int store_db_open_read_only(struct store_db *db, const char *path,
+			    struct store_refusal *ret_refusal)
 {
 	return open_with(db, NULL, path, SQLITE_OPEN_READONLY, ret_refusal);
 }

@@ -382,8 +382,8 @@ static int remove_if_void(const struct store_dir *dir, const char *path, const c
 	const uint32_t *generation = data;
 	char *beside = database_of(name);
 	char *database = mem_printf("%s/%s", path, beside ? beside : name);
-	bool is_ours = has_prefix(name, "state.") || has_prefix(name, "tree.") ||
-		       has_prefix(name, "log.");
+	bool is_ours =
+		has_prefix(name, "state.") || has_prefix(name, "tree.") || has_prefix(name, "log.");
 	int error = 0;
 
 	if (is_being_made(beside ? beside : name) || is_of_other_generation(name, *generation))

@@ -25,8 +25,8 @@ static struct store_lag_group *open_group(struct store_lag_meter *meter)
 		return last;
 	if (meter->count == meter->capacity) {
 		meter->capacity = meter->capacity ? meter->capacity * 2 : GROUPS_MIN;
-		meter->groups = mem_realloc(meter->groups,
-					    meter->capacity * sizeof(*meter->groups));
+		meter->groups =
+			mem_realloc(meter->groups, meter->capacity * sizeof(*meter->groups));
 	}
 	last = &meter->groups[meter->count++];
 	*last = (struct store_lag_group){0};

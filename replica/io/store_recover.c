@@ -210,8 +210,8 @@ static int end_chain(const struct recovery *recovery)
 				    (uint64_t)logged);
 	if (logged < recovery->state->logged_zxid)
 		return store_refuse(recovery->ret_refusal, -EBADMSG,
-				    "%s: the log ends at zxid 0x%" PRIx64
-				    ", but 0x%" PRIx64 " had been logged",
+				    "%s: the log ends at zxid 0x%" PRIx64 ", but 0x%" PRIx64
+				    " had been logged",
 				    recovery->dir->log, (uint64_t)logged,
 				    (uint64_t)recovery->state->logged_zxid);
 	return 0;

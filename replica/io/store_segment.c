@@ -113,9 +113,8 @@ static int note_commit(void *data, sqlite3 *sqlite, const char *name, int frame_
 {
 	struct store_segment *segment = data;
 	/* Fewer than before: the WAL began anew. */
-	int grown = frame_count > segment->wal_frame_count
-			    ? frame_count - segment->wal_frame_count
-			    : frame_count;
+	int grown = frame_count > segment->wal_frame_count ? frame_count - segment->wal_frame_count
+							   : frame_count;
 
 	if (grown <= LIGHT_COMMIT_FRAMES_MAX)
 		segment->light_commit_count++;

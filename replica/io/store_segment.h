@@ -46,8 +46,8 @@ void store_batch_add(struct store_batch *batch, zxid_t zxid, struct bytes txn, z
 struct store_segment {
 	struct store_db db;
 	sqlite3_stmt *insert;
-	size_t size;	       /* of the rows written */
-	int wal_frame_count;   /* in its WAL now */
+	size_t size;            /* of the rows written */
+	int wal_frame_count;    /* in its WAL now */
 	int light_commit_count; /* the last so many commits were small */
 };
 

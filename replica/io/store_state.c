@@ -48,14 +48,8 @@ static int update(struct store_state_db *state, const struct store_state_row *ro
 		  struct store_refusal *ret_refusal)
 {
 	const int64_t values[] = {
-		row->myid,
-		row->accepted_epoch,
-		row->current_epoch,
-		row->generation,
-		row->base_zxid,
-		row->segment_zxid,
-		row->logged_zxid,
-		checksum_of(row),
+		row->myid,      row->accepted_epoch, row->current_epoch, row->generation,
+		row->base_zxid, row->segment_zxid,   row->logged_zxid,   checksum_of(row),
 	};
 
 	/* Binding a number to a parameter that is there can't fail. */
@@ -86,12 +80,11 @@ int store_state_make(const struct store_dir *dir, const struct store_state_row *
 {
 	char *made = store_dir_new_state(dir);
 	char *path = store_dir_state(dir);
-	char *schema = mem_printf(SCHEMA "insert into state values (1, %" PRId64 ", %" PRId64
-					 ", %" PRId64 ", %" PRIu32 ", %" PRId64 ", %" PRId64
-					 ", %" PRId64 ", %" PRIu32 ")",
-				  row->myid, row->accepted_epoch, row->current_epoch,
-				  row->generation, row->base_zxid, row->segment_zxid,
-				  row->logged_zxid, checksum_of(row));
+	char *schema = mem_printf(
+		SCHEMA "insert into state values (1, %" PRId64 ", %" PRId64 ", %" PRId64
+		       ", %" PRIu32 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRIu32 ")",
+		row->myid, row->accepted_epoch, row->current_epoch, row->generation, row->base_zxid,
+		row->segment_zxid, row->logged_zxid, checksum_of(row));
 	int error;
 
 	error = store_db_make(dir->vfs, made, PAGE_SIZE, schema, ret_refusal);
@@ -109,8 +102,7 @@ static int read_row(struct store_state_db *state, struct store_refusal *ret_refu
 	sqlite3_stmt *statement;
 	int error;
 
-	error = store_db_prepare(&state->db,
-				 "select " COLUMNS ", checksum from state where id = 1",
+	error = store_db_prepare(&state->db, "select " COLUMNS ", checksum from state where id = 1",
 				 &statement, ret_refusal);
 	if (error)
 		return error;

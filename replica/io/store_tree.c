@@ -80,8 +80,8 @@ static const char *const statement_texts[STORE_TREE_STATEMENTS] = {
 static uint32_t row_checksum(const struct tree_row *row, struct bytes acl)
 {
 	const int64_t numbers[] = {
-		row->stat.czxid,   row->stat.mzxid,    row->stat.pzxid,
-		row->stat.ctime,   row->stat.mtime,    row->stat.version,
+		row->stat.czxid,    row->stat.mzxid,    row->stat.pzxid,
+		row->stat.ctime,    row->stat.mtime,    row->stat.version,
 		row->stat.cversion, row->stat.aversion, row->stat.ephemeral_owner,
 	};
 	uint32_t crc = 0;
@@ -117,9 +117,9 @@ int store_tree_make(const struct store_dir *dir, uint32_t generation, zxid_t bas
 	struct store_tree_head head = {.zxid = base_zxid};
 	char *made = store_dir_new_tree(dir);
 	char *path = store_dir_tree(dir, generation);
-	char *schema = mem_printf(SCHEMA "insert into tree values (1, %" PRId64
-					 ", 0, 0, 0, %" PRIu32 ")",
-				  head.zxid, head_checksum(&head));
+	char *schema =
+		mem_printf(SCHEMA "insert into tree values (1, %" PRId64 ", 0, 0, 0, %" PRIu32 ")",
+			   head.zxid, head_checksum(&head));
 	int error;
 
 	error = store_db_make(dir->vfs, made, PAGE_SIZE, schema, ret_refusal);
@@ -251,17 +251,18 @@ static int load_znode(struct load *load, sqlite3_stmt *statement)
 	struct tree_row row = {
 		.path = store_column_bytes(statement, 0),
 		.data = store_column_bytes(statement, 1),
-		.stat = {
-			.czxid = sqlite3_column_int64(statement, 3),
-			.mzxid = sqlite3_column_int64(statement, 4),
-			.pzxid = sqlite3_column_int64(statement, 5),
-			.ctime = sqlite3_column_int64(statement, 6),
-			.mtime = sqlite3_column_int64(statement, 7),
-			.version = sqlite3_column_int(statement, 8),
-			.cversion = sqlite3_column_int(statement, 9),
-			.aversion = sqlite3_column_int(statement, 10),
-			.ephemeral_owner = sqlite3_column_int64(statement, 11),
-		},
+		.stat =
+			{
+				.czxid = sqlite3_column_int64(statement, 3),
+				.mzxid = sqlite3_column_int64(statement, 4),
+				.pzxid = sqlite3_column_int64(statement, 5),
+				.ctime = sqlite3_column_int64(statement, 6),
+				.mtime = sqlite3_column_int64(statement, 7),
+				.version = sqlite3_column_int(statement, 8),
+				.cversion = sqlite3_column_int(statement, 9),
+				.aversion = sqlite3_column_int(statement, 10),
+				.ephemeral_owner = sqlite3_column_int64(statement, 11),
+			},
 	};
 	struct bytes acl = store_column_bytes(statement, 2);
 	int error;
@@ -332,7 +333,8 @@ int store_tree_load(struct store_tree_db *tree, const struct store_loader *loade
 		return error;
 	if (load.row_count != head->row_count || load.checksum_sum != head->checksum_sum)
 		return store_db_damaged(&tree->db, ret_refusal,
-					"it has %" PRId64 " rows; not those that were written, %" PRId64,
+					"it has %" PRId64
+					" rows; not those that were written, %" PRId64,
 					load.row_count, head->row_count);
 	return loader->tree_done(head->zxid, head->digest, ret_refusal, data);
 }
@@ -368,8 +370,8 @@ static int run(struct store_tree_db *tree, enum statement which, struct store_re
 
 static void bind_path(struct store_tree_db *tree, enum statement which, struct bytes path)
 {
-	int code = sqlite3_bind_text(tree->statements[which], 1, path.data, path.size,
-				     SQLITE_STATIC);
+	int code =
+		sqlite3_bind_text(tree->statements[which], 1, path.data, path.size, SQLITE_STATIC);
 
 	ASSERT(code == SQLITE_OK);
 }

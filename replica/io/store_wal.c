@@ -57,9 +57,9 @@ enum {
 	READ_SIZE = 1 << 20,
 };
 
-#define WAL_MAGIC	    UINT32_C(0x377f0682)
-#define WAL_MAGIC_BIG	    UINT32_C(0x377f0683)
-#define WAL_VERSION	    UINT32_C(3007000)
+#define WAL_MAGIC     UINT32_C(0x377f0682)
+#define WAL_MAGIC_BIG UINT32_C(0x377f0683)
+#define WAL_VERSION   UINT32_C(3007000)
 
 struct wal {
 	FILE *file;

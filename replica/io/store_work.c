@@ -99,8 +99,8 @@ static int begin_segment(struct store *store, const char *made, const struct sto
 static void list_segment(struct store *store, const struct store_batch *batch)
 {
 	lock(store);
-	store->segments = mem_realloc(store->segments,
-				      (store->segment_count + 1) * sizeof(*store->segments));
+	store->segments =
+		mem_realloc(store->segments, (store->segment_count + 1) * sizeof(*store->segments));
 	store->segments[store->segment_count++] = (struct store_segment_mark){
 		.first_zxid = batch->first_zxid,
 		.previous_zxid = batch->previous_zxid,

@@ -7,7 +7,8 @@
 
 enum {
 	CHANGES_MIN = 64,
-	/* Paths and ACLs only. STORE_LAG_COUNT_MAX keeps far below it what one write-out carries. */
+	/* Paths and ACLs only. STORE_LAG_COUNT_MAX keeps far below it what one write-out carries.
+	 */
 	BYTES_SIZE_MAX = INT32_MAX,
 };
 
@@ -81,7 +82,8 @@ static struct bytes bytes_at(const struct store_writeout *writeout, size_t at, i
 			: (struct bytes){.data = "", .size = size};
 }
 
-static struct bytes path_of(const struct store_writeout *writeout, const struct store_change *change)
+static struct bytes path_of(const struct store_writeout *writeout,
+			    const struct store_change *change)
 {
 	return bytes_at(writeout, change->path_at, change->path_size);
 }

@@ -181,8 +181,7 @@ int main(int argc, char **argv)
 	static const struct store_loader loader = {load_row, load_session, tree_done, load_txn};
 	struct store_options options = {.data_dir = argv[1], .myid = STORE_MYID_NONE};
 	struct store_refusal refusal;
-	struct bench bench = {.mutex = PTHREAD_MUTEX_INITIALIZER,
-			      .told = PTHREAD_COND_INITIALIZER};
+	struct bench bench = {.mutex = PTHREAD_MUTEX_INITIALIZER, .told = PTHREAD_COND_INITIALIZER};
 
 	if (argc < 2) {
 		fprintf(stderr, "usage: bench-store DIR [TRANSACTIONS] [A_COMMIT] [SIZE]\n");

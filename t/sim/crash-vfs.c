@@ -318,8 +318,7 @@ static void write_file(const char *path, const struct inode *inode)
 	int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
 
 	ASSERT(fd >= 0);
-	ASSERT(inode->size == 0 ||
-	       write(fd, inode->bytes, inode->size) == (ssize_t)inode->size);
+	ASSERT(inode->size == 0 || write(fd, inode->bytes, inode->size) == (ssize_t)inode->size);
 	ASSERT(close(fd) == 0);
 }
 

@@ -159,17 +159,18 @@ static struct tree_row make_row(unsigned n, char path[16], struct buf *data)
 		.acls = n % 11 == 0 ? (struct zk_acls){.count = -1, .encoded = bytes_of("", 0)}
 				    : (struct zk_acls){.count = 1,
 						       .encoded = bytes_of_text("not looked into")},
-		.stat = {
-			.czxid = rig_zxid(n) - 1,
-			.mzxid = rig_zxid(n),
-			.pzxid = -rig_zxid(n),
-			.ctime = n,
-			.mtime = INT64_MAX - n,
-			.version = (int32_t)n,
-			.cversion = -(int32_t)n,
-			.aversion = INT32_MIN + (int32_t)n,
-			.ephemeral_owner = INT64_MIN + n,
-		},
+		.stat =
+			{
+				.czxid = rig_zxid(n) - 1,
+				.mzxid = rig_zxid(n),
+				.pzxid = -rig_zxid(n),
+				.ctime = n,
+				.mtime = INT64_MAX - n,
+				.version = (int32_t)n,
+				.cversion = -(int32_t)n,
+				.aversion = INT32_MIN + (int32_t)n,
+				.ephemeral_owner = INT64_MIN + n,
+			},
 	};
 }
 

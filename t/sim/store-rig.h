@@ -27,7 +27,7 @@ struct rig {
 	/* what the store told, and what it was told; transactions by their number */
 	unsigned appended;
 	unsigned durable;
-	unsigned tree;	       /* durable */
+	unsigned tree;         /* durable */
 	unsigned tree_written; /* handed over */
 	unsigned epochs_set;
 	unsigned epochs_durable;

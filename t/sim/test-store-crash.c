@@ -36,7 +36,7 @@ struct told {
 
 static struct told told_by(const struct rig *rig)
 {
-	return (struct told){rig->appended,	rig->durable,	 rig->tree,
+	return (struct told){rig->appended,     rig->durable,    rig->tree,
 			     rig->tree_written, rig->epochs_set, rig->epochs_durable};
 }
 

@@ -222,7 +222,8 @@ static void test_a_batch_has_a_limit(void **state)
 
 	must_open(rig);
 	for (unsigned i = 1; i <= 7; i++)
-		assert_int_equal(store_append(rig->store, rig_zxid(i), bytes_of(value, size), 0), 0);
+		assert_int_equal(store_append(rig->store, rig_zxid(i), bytes_of(value, size), 0),
+				 0);
 	rig_work(rig);
 	assert_int_equal(rig->durable, 7);
 	assert_int_equal(query(rig, "log.1.0000000100000001.db", "select count(*) from log"), 4);
@@ -240,7 +241,8 @@ static void test_the_queue_has_a_limit(void **state)
 	assert_int_equal(store_append(rig->store, 1, bytes_of(value, size + 1), 0), -EMSGSIZE);
 	while (store_queue_size(rig->store) + size <= STORE_QUEUE_SIZE_MAX) {
 		n++;
-		assert_int_equal(store_append(rig->store, rig_zxid(n), bytes_of(value, size), 0), 0);
+		assert_int_equal(store_append(rig->store, rig_zxid(n), bytes_of(value, size), 0),
+				 0);
 	}
 	assert_int_equal(store_append(rig->store, rig_zxid(n + 1), bytes_of(value, size), 0),
 			 -ENOBUFS);
