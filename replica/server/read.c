@@ -231,9 +231,7 @@ static enum zk_code read_part(struct read *read, const struct request *part)
 {
 	const struct zk_multi_header header = {.type = part->opcode};
 	const struct znode *znode;
-	enum zk_code code = bytes_is_null(part->read.path)
-				    ? ZK_MARSHALLINGERROR
-				    : find_readable(read, part->read.path, &znode);
+	enum zk_code code = find_readable(read, part->read.path, &znode);
 
 	if (code != ZK_OK)
 		return code;
@@ -253,6 +251,25 @@ static void write_failed_part(struct read *read, enum zk_code code)
 	jute_write_int(read->out, code);
 }
 
+/* Java's processor ends in an exception there: at a write, and at a null path. */
+static bool throws(const struct request *part)
+{
+	return (part->opcode != ZK_OP_GET_DATA && part->opcode != ZK_OP_GET_CHILDREN) ||
+	       bytes_is_null(part->read.path);
+}
+
+static bool any_throws(struct bytes body)
+{
+	struct request_multi multi;
+	struct request part;
+
+	request_multi_init(&multi, body);
+	while (request_multi_next(&multi, &part))
+		if (throws(&part))
+			return true;
+	return false;
+}
+
 static void write_parts(struct read *read)
 {
 	const struct zk_multi_header end = {.type = -1, .done = true, .err = -1};
@@ -260,7 +277,7 @@ static void write_parts(struct read *read)
 	struct request part;
 
 	request_multi_init(&multi, read->body);
-	while (request_multi_next(&multi, &part) && !read->out->error) {
+	while (request_multi_next(&multi, &part) && !throws(&part) && !read->out->error) {
 		enum zk_code code = read_part(read, &part);
 
 		if (code != ZK_OK)
@@ -419,21 +436,17 @@ static void answer_set_watches(struct read *read, int32_t xid, bool has_persiste
 }
 
 /*
- * A list of nothing but writes is the one request whose answer has an error and
- * a record, an empty one: Java had begun it when it met the first of them.
+ * The one operation whose answer can have an error and a record: what had been
+ * read when Java's processor met its exception.
  */
 static void answer_multi_read(struct read *read, int32_t xid)
 {
-	bool is_read = request_multi_is_read(read->body);
-
-	if (!is_read && !request_multi_is_write(read->body)) {
+	if (!request_multi_is_read(read->body) && !request_multi_is_write(read->body)) {
 		reply_code(read->server, read->connection, xid, ZK_MARSHALLINGERROR);
 		return;
 	}
 	read->out = reply_begin(read->server, read->connection, xid,
-				is_read ? ZK_OK : ZK_MARSHALLINGERROR);
-	if (!is_read)
-		read->body = bytes_of("", 0);
+				any_throws(read->body) ? ZK_MARSHALLINGERROR : ZK_OK);
 	write_parts(read);
 	reply_end(read->server, read->connection);
 }

@@ -93,6 +93,10 @@ int server_recover(struct server *server, struct bytes bytes)
 	if (txn.header.zxid <= tree_zxid(server->tree))
 		return -EBADMSG;
 	apply_txn(&server->apply, &txn);
+	/* A Java leader is wrong about some (a create with the container flag): only counted. */
+	if (txn.has_digest && txn.digest.version == TXN_DIGEST_VERSION &&
+	    (uint64_t)txn.digest.tree_digest != tree_digest(server->tree))
+		server->digest_mismatches++;
 	return 0;
 }
 
@@ -364,6 +368,7 @@ void server_get_stats(const struct server *server, struct server_stats *ret_stat
 {
 	*ret_stats = server->stats;
 	ret_stats->outstanding = server->outstanding;
+	ret_stats->digest_mismatches = server->digest_mismatches;
 	ret_stats->connection_count = server->connections.count;
 	ret_stats->session_count = tree_session_count(server->tree);
 	ret_stats->znode_count = tree_znode_count(server->tree) + 1;

@@ -144,6 +144,8 @@ struct server_stats {
 	uint64_t latency_sum_ms;
 	uint64_t latency_count;
 	uint64_t outstanding; /* requests in process */
+	/* Transactions of the log whose digest wasn't the tree's (zk_digest_mismatches_count). */
+	uint64_t digest_mismatches;
 	size_t connection_count;
 	size_t session_count;
 	size_t znode_count; /* as srvr shows it: the root counts twice */

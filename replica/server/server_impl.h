@@ -54,6 +54,7 @@ struct server {
 	zxid_t proposed;
 	zxid_t committed;
 	size_t outstanding;
+	uint64_t digest_mismatches;
 	struct buf txn; /* the one that is being made */
 	struct server_action *actions;
 	size_t action_count;

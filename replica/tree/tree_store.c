@@ -77,7 +77,7 @@ int tree_load_row(struct tree *tree, const struct tree_row *row)
 	struct znode *znode = tree_find_mutable(tree, row->path);
 	struct znode *parent;
 
-	if (znode && znode->stored)
+	if (znode && (znode->stored || (znode == tree->root && row->stat.ephemeral_owner != 0)))
 		return -EBADMSG;
 	if (znode) {
 		tree_replace(tree, znode, row);

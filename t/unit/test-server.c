@@ -416,6 +416,7 @@ static void test_the_log_makes_the_same_tree(void **state)
 {
 	struct fake_driver *driver = *state;
 	struct server_action action;
+	struct server_stats stats;
 	struct server *server;
 	session_id_t id = fake_connect(driver, 1);
 
@@ -427,6 +428,8 @@ static void test_the_log_makes_the_same_tree(void **state)
 	assert_int_equal(tree_digest(server_tree(server)),
 			 tree_digest(server_tree(driver->server)));
 	assert_int_equal(tree_zxid(server_tree(server)), driver->committed);
+	server_get_stats(server, &stats);
+	assert_int_equal(stats.digest_mismatches, 0);
 	/* Nothing that was there before comes again. */
 	assert_int_equal(server_recover(server, blob_bytes(driver->log[0])), -EBADMSG);
 	assert_int_equal(server_recover(server, bytes_of("junk", 4)), -EBADMSG);
@@ -773,8 +776,10 @@ static void test_exception_in_a_multi_fails_all_of_it(void **state)
 	assert_int_equal(fake_take_code(driver, 1), ZK_OK);
 }
 
-static void test_multi_read_of_a_write(void **state)
+static void test_multi_read_that_ends_in_an_exception(void **state)
 {
+	const struct zk_path_watch_request children = {.path = bytes_of_text("/zookeeper/quota")};
+	const struct zk_path_watch_request null_path = {.path = BYTES_NULL};
 	struct fake_driver *driver = *state;
 	struct buf record = nothing();
 	struct fake_reply reply;
@@ -786,6 +791,17 @@ static void test_multi_read_of_a_write(void **state)
 	assert_true(fake_take_reply(driver, 1, &reply));
 	assert_int_equal(reply.header.err, ZK_MARSHALLINGERROR);
 	assert_int_equal(bytes_size(reply.body), ZK_MULTI_HEADER_SIZE);
+	/* What was read before the exception is in the answer. */
+	record = nothing();
+	add_part(&record, ZK_OP_GET_CHILDREN);
+	zk_path_watch_request_write(&record, &children);
+	add_part(&record, ZK_OP_GET_CHILDREN);
+	zk_path_watch_request_write(&record, &null_path);
+	add_end(&record);
+	fake_request(driver, 1, ZK_OP_MULTI_READ, &record);
+	assert_true(fake_take_reply(driver, 1, &reply));
+	assert_int_equal(reply.header.err, ZK_MARSHALLINGERROR);
+	assert_int_equal(bytes_size(reply.body), 2 * ZK_MULTI_HEADER_SIZE + 4);
 	request(driver, 1, ZK_OP_MULTI_READ);
 	assert_int_equal(fake_take_code(driver, 1), ZK_MARSHALLINGERROR);
 }
@@ -1094,7 +1110,7 @@ int main(void)
 		TEST(test_ephemerals_never_outgrow_their_close_session),
 		TEST(test_auth_failure_answers_then_closes),
 		TEST(test_exception_in_a_multi_fails_all_of_it),
-		TEST(test_multi_read_of_a_write),
+		TEST(test_multi_read_that_ends_in_an_exception),
 		TEST(test_all_three_modes_on_one_path),
 		TEST(test_events_are_filtered_by_acl_but_use_up_the_watch),
 		TEST(test_watches_end_with_their_connection),

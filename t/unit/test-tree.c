@@ -495,6 +495,9 @@ static void test_load_refuses_what_makes_no_tree(void **state)
 	assert_int_equal(tree_load_row(tree, &row), -EBADMSG);
 	row.path = BYTES_NULL;
 	assert_int_equal(tree_load_row(tree, &row), -EBADMSG);
+	row = (struct tree_row){.path = text("/"), .acls = zk_acls_open(), .data = text("")};
+	row.stat.ephemeral_owner = 7;
+	assert_int_equal(tree_load_row(tree, &row), -EBADMSG);
 	assert_int_equal(tree_load_session(tree, 5, 4000), 0);
 	assert_int_equal(tree_load_session(tree, 5, 4000), -EBADMSG);
 	tree_check(tree);
