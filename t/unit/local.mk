@@ -143,6 +143,12 @@ t_unit_test_client_loop_CFLAGS = $(unit_cflags)
 t_unit_test_client_loop_LDADD = src/client/libclient.a src/io/libio.a src/zk/libzk.a \
 	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-client-outcomes
+TESTS += %D%/test-client-outcomes
+t_unit_test_client_outcomes_SOURCES = %D%/test-client-outcomes.c %D%/cmocka.h
+t_unit_test_client_outcomes_CFLAGS = $(unit_cflags)
+t_unit_test_client_outcomes_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-client
 TESTS += %D%/test-client
 t_unit_test_client_SOURCES = %D%/test-client.c %D%/cmocka.h
