@@ -1,7 +1,7 @@
 #!/bin/sh
 test_description='the client session: no write is lost and none is done twice, whatever the connection does'
 . "${srcdir:-$(dirname "$0")/..}/t/test-lib.sh"
-test_on apache
+test_on_both_servers
 
 # start_load NAME SERVERS: client-load in the background, on /NAME, working when this returns.
 start_load () {
