@@ -80,6 +80,8 @@ static void retype(struct fs *fs, struct node *node)
 	inject_deleted(fs, dir, path, node_is_dir(node));
 	node_detach(fs, node);
 	inject_created(fs, dir, path);
+	/* Who looks before the events are raised asks for its attributes, and is sent to the new one. */
+	inval_inode(fs, node->nodeid);
 	node_drop(fs, node);
 }
 
