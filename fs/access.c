@@ -16,6 +16,8 @@ struct access {
 	struct map_entry by_path;
 	char *path;
 	int32_t perms; /* allowed */
+	zxid_t czxid;
+	int32_t aversion;
 	msec_t learnt_ms;
 };
 
@@ -35,6 +37,21 @@ void access_release(struct map *entries)
 	map_release(entries);
 }
 
+/* What the cache knows to be true of the znode now, or NULL. */
+static const struct zk_stat *stat_of(const struct fs *fs, struct bytes path)
+{
+	const struct znode *znode = znode_peek(fs, path);
+
+	if (!znode || !(znode->known & ZNODE_STAT) || !znode->exists)
+		return NULL;
+	return &znode->stat;
+}
+
+static bool is_of(const struct access *access, const struct zk_stat *stat)
+{
+	return stat && access->czxid == stat->czxid && access->aversion == stat->aversion;
+}
+
 static bool is_known(struct fs *fs, struct bytes path, int32_t perm)
 {
 	struct map_entry *found = map_find(&fs->files->access, path);
@@ -43,29 +60,45 @@ static bool is_known(struct fs *fs, struct bytes path, int32_t perm)
 	if (!found)
 		return false;
 	access = map_item(found, struct access, by_path);
-	if (loop_now_ms(fs->loop) - access->learnt_ms <= fs->options->timeout_ms)
+	if (is_of(access, stat_of(fs, path)) &&
+	    loop_now_ms(fs->loop) - access->learnt_ms <= fs->options->timeout_ms)
 		return access->perms & perm;
 	forget(&fs->files->access, access);
 	return false;
 }
 
-void access_learn(struct fs *fs, struct bytes path, int32_t perms)
+static void learn(struct fs *fs, struct bytes path, int32_t perms, const struct zk_stat *stat)
 {
 	struct map *entries = &fs->files->access;
 	struct map_entry *found = map_find(entries, path);
 	struct access *access;
 
-	if (found) {
+	if (found && is_of(map_item(found, struct access, by_path), stat)) {
 		/* The time stays: it is that of the oldest thing known. */
 		map_item(found, struct access, by_path)->perms |= perms;
 		return;
 	}
+	if (found)
+		forget(entries, map_item(found, struct access, by_path));
 	if (entries->count >= ACCESS_COUNT_MAX)
 		forget(entries, map_item(map_first(entries), struct access, by_path));
 	access = mem_alloc(sizeof(*access));
 	*access = (struct access){
-		.path = bytes_dup(path), .perms = perms, .learnt_ms = loop_now_ms(fs->loop)};
+		.path = bytes_dup(path),
+		.perms = perms,
+		.czxid = stat->czxid,
+		.aversion = stat->aversion,
+		.learnt_ms = loop_now_ms(fs->loop),
+	};
 	map_insert(entries, &access->by_path, bytes_of_text(access->path));
+}
+
+void access_learn(struct fs *fs, struct bytes path, int32_t perms)
+{
+	const struct zk_stat *stat = stat_of(fs, path);
+
+	if (stat)
+		learn(fs, path, perms, stat);
 }
 
 /* ---- asking ---- */
@@ -74,6 +107,7 @@ struct asking {
 	struct fs *fs;
 	char *path;
 	int32_t perm;
+	struct zk_stat stat; /* that came with the ACL */
 	uint64_t id;
 	file_then_fn then;
 	void *data;
@@ -84,7 +118,7 @@ static void answer(struct asking *asking, int error)
 	struct asking done = *asking;
 
 	if (!error)
-		access_learn(done.fs, bytes_of_text(done.path), done.perm);
+		learn(done.fs, bytes_of_text(done.path), done.perm, &done.stat);
 	free(asking);
 	done.then(done.data, error);
 	free(done.path);
@@ -156,6 +190,7 @@ static void on_acl(const struct zk_reply *reply, void *data)
 	if (!error) {
 		zk_get_acl_response_read(&body, &response);
 		error = body.error ? EIO : 0;
+		asking->stat = response.stat;
 	}
 	if (!error && (perms_of_world(&response.acls) & asking->perm))
 		answer(asking, 0);

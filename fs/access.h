@@ -18,8 +18,8 @@
  *  - else the server is asked by a setData with a version that no znode has:
  *    it checks the permission before the version (PrepRequestProcessor).
  *
- * Only permission is remembered, for a session timeout: nobody tells of a
- * changed ACL.
+ * Only permission is remembered, for a session timeout (nobody tells of a
+ * changed ACL), and while the znode's Stat shows the same czxid and aversion.
  */
 enum { ACCESS_COUNT_MAX = 10000 };
 
@@ -29,7 +29,7 @@ void access_check_write(struct fs *fs, struct bytes path, file_then_fn then, voi
 /* then gets 0 if it is known that children may be created; EACCES if it isn't known. */
 void access_check_create(struct fs *fs, struct bytes path, file_then_fn then, void *data);
 
-/* It has been done: perm is ZK_PERM_WRITE or ZK_PERM_CREATE. */
+/* It has been done: perm is ZK_PERM_WRITE or ZK_PERM_CREATE. Its Stat is taken from fs/znode.h. */
 void access_learn(struct fs *fs, struct bytes path, int32_t perm);
 
 /* For files_free. */
