@@ -130,6 +130,16 @@ static bool wait_until_it_serves(const struct start *start, struct buf *servers,
 	}
 }
 
+/* It tells its address, or only its port where it serves on all of them. */
+static char *address_of(const struct buf *line)
+{
+	const char *text = (const char *)line->data;
+	int size = (int)line->size - 1;
+
+	return memchr(text, ':', (size_t)size) ? mem_printf("%.*s", size, text)
+					       : mem_printf("127.0.0.1:%.*s", size, text);
+}
+
 /* The last line that it said, without the time and area that a log line begins with. */
 static char *last_sentence(const struct buf *messages)
 {
@@ -194,7 +204,7 @@ int replica_start(struct replica *replica, const struct fs_options *options, cha
 	replica->control_fd = start.control[1];
 	replica->messages_fd = start.messages[0];
 	if (wait_until_it_serves(&start, &servers, &messages))
-		replica->servers = mem_dup(servers.data, servers.size - 1);
+		replica->servers = address_of(&servers);
 	else
 		status = explain_failure(replica, options, &messages, ret_message);
 	close(start.port[0]);
