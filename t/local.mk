@@ -20,6 +20,7 @@ SH_TESTS = \
 	%D%/t0001-layers.sh \
 	%D%/t2000-clients.sh \
 	%D%/t2001-wire.sh \
+	%D%/t2002-same-answers.sh \
 	%D%/t2010-zkfsd.sh \
 	%D%/t2020-store.sh \
 	%D%/t2100-client-session.sh \
@@ -43,7 +44,7 @@ TESTS_PENDING = \
 
 TESTS += $(SH_TESTS)
 EXTRA_DIST += $(SH_TESTS) $(TESTS_PENDING) %D%/test-lib.sh %D%/lib-zkfs.sh \
-	%D%/zk.py %D%/proxy.py %D%/raw.py
+	%D%/zk.py %D%/proxy.py %D%/raw.py %D%/same-answers.py
 
 check_PROGRAMS += %D%/kill-load
 t_kill_load_SOURCES = %D%/kill-load.c
