@@ -39,10 +39,13 @@ enum {
 	 * (70 and 130 us a commit), if what is copied is little: so after small
 	 * commits only, and not after a burst, whose WAL would take long to copy.
 	 */
-	CHECKPOINT_FRAMES_MIN = 192,
+	CHECKPOINT_SHARE = 16, /* of the segment's size */
 	CHECKPOINT_FRAMES_MAX = 1024,
 	LIGHT_COMMIT_FRAMES_MAX = 3,
-	LIGHT_COMMITS_MIN = 32,
+	LIGHT_COMMITS_MIN = 8,
+	/* Tiny commits take a page each: then the WAL, and not the payload, fills a segment. */
+	WAL_SHARE = 2,
+	WAL_FRAMES_MIN = 16,
 };
 
 static uint32_t checksum_of(const struct store_log_row *row, struct bytes txns)
@@ -112,15 +115,15 @@ int store_segment_make(const struct store_dir *dir, const char *path,
 static int note_commit(void *data, sqlite3 *sqlite, const char *name, int frame_count)
 {
 	struct store_segment *segment = data;
+	size_t count = (size_t)frame_count;
 	/* Fewer than before: the WAL began anew. */
-	int grown = frame_count > segment->wal_frame_count ? frame_count - segment->wal_frame_count
-							   : frame_count;
+	size_t grown = count > segment->wal_frame_count ? count - segment->wal_frame_count : count;
 
 	if (grown <= LIGHT_COMMIT_FRAMES_MAX)
 		segment->light_commit_count++;
 	else
 		segment->light_commit_count = 0;
-	segment->wal_frame_count = frame_count;
+	segment->wal_frame_count = count;
 	return SQLITE_OK;
 }
 
@@ -180,9 +183,16 @@ int store_segment_write(struct store_segment *segment, const struct store_batch 
 	return error;
 }
 
-bool store_segment_wants_checkpoint(const struct store_segment *segment)
+bool store_segment_is_full(const struct store_segment *segment, size_t size)
 {
-	return segment->wal_frame_count >= CHECKPOINT_FRAMES_MIN &&
+	size_t frames = WAL_SHARE * size / STORE_SEGMENT_PAGE_SIZE + WAL_FRAMES_MIN;
+
+	return segment->size >= size || segment->wal_frame_count >= frames;
+}
+
+bool store_segment_wants_checkpoint(const struct store_segment *segment, size_t size)
+{
+	return segment->wal_frame_count > size / CHECKPOINT_SHARE / STORE_SEGMENT_PAGE_SIZE &&
 	       segment->wal_frame_count <= CHECKPOINT_FRAMES_MAX &&
 	       segment->light_commit_count >= LIGHT_COMMITS_MIN;
 }

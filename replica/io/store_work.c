@@ -68,13 +68,6 @@ static char *take_spare(struct store *store)
 	return store_dir_new_log(&store->dir, store->generation, "now");
 }
 
-static bool segment_is_full(const struct store *store)
-{
-	size_t wal_size = (size_t)store->segment.wal_frame_count * STORE_SEGMENT_PAGE_SIZE;
-
-	return store->segment.size >= store->segment_size || wal_size >= 2 * store->segment_size;
-}
-
 /* Its name is durable before state.db says that it is there, and that before its first row. */
 static int begin_segment(struct store *store, const char *made, const struct store_batch *batch,
 			 struct store_refusal *ret_refusal)
@@ -116,7 +109,8 @@ static int write_batch(struct store *store, const struct store_batch *batch,
 	char *made = NULL;
 	int error = 0;
 
-	if (!store->segment.db.sqlite || segment_is_full(store))
+	if (!store->segment.db.sqlite ||
+	    store_segment_is_full(&store->segment, store->segment_size))
 		made = take_spare(store);
 	if (made && strstr(made, ".now.db"))
 		error = store_segment_make(&store->dir, made, ret_refusal);
@@ -173,7 +167,8 @@ static void finish_job(struct store *store, struct store_job *job)
 /* Nothing waits. */
 static bool log_is_idle(struct store *store, struct store_refusal *ret_refusal, int *ret_error)
 {
-	if (!store->segment.db.sqlite || !store_segment_wants_checkpoint(&store->segment))
+	if (!store->segment.db.sqlite ||
+	    !store_segment_wants_checkpoint(&store->segment, store->segment_size))
 		return true;
 	*ret_error = store_segment_checkpoint(&store->segment, ret_refusal);
 	return false;

@@ -24,9 +24,11 @@
 #include "t/unit/cmocka.h"
 
 enum {
-	ROUNDS = 30,
+	ROUNDS = 24,
 	ROUNDS_AFTER = 4,
-	SEGMENT_SIZE = 2500,
+	/* A segment of the first kind holds a few commits, one of the second is checkpointed. */
+	SEGMENT_SIZE_SMALL = 2500,
+	SEGMENT_SIZE_LARGE = 12000,
 };
 
 /* What the store told before a crash. */
@@ -69,9 +71,19 @@ static void write_tree(struct rig *rig, struct prng *prng)
 	(void)store_step(rig->store, STORE_TREE_WORKER);
 }
 
+/* Until a checkpoint begins the WAL anew, if the segment holds so many. */
+static void append_one_by_one(struct rig *rig)
+{
+	for (unsigned i = 0; i < 10; i++) {
+		rig_append(rig, 1);
+		while (store_step(rig->store, STORE_LOG_WORKER))
+			;
+	}
+}
+
 static void live_round(struct rig *rig, struct prng *prng)
 {
-	switch (prng_below(prng, 8)) {
+	switch (prng_below(prng, 9)) {
 	case 0:
 		rig_set_epochs(rig);
 		append_some(rig, prng);
@@ -90,6 +102,9 @@ static void live_round(struct rig *rig, struct prng *prng)
 		rig_close(rig);
 		if (rig_open(rig) != 0)
 			(void)expect(crash_disk_is_down(), rig, "reopen");
+		break;
+	case 6:
+		append_one_by_one(rig);
 		break;
 	default:
 		append_some(rig, prng);
@@ -150,7 +165,7 @@ static bool live_and_crash(const char *dir, uint64_t seed, unsigned change, unsi
 	crash_disk_lie(lies);
 	rig_init(&rig, dir);
 	rig.vfs = CRASH_VFS_NAME;
-	rig.segment_size = SEGMENT_SIZE;
+	rig.segment_size = seed % 2 == 0 ? SEGMENT_SIZE_LARGE : SEGMENT_SIZE_SMALL;
 	crash_disk_arm(change, kind);
 	live(&rig, &prng, ROUNDS);
 	crashed = crash_disk_is_down();
@@ -257,7 +272,7 @@ static void test_a_full_disk_loses_nothing(void **state)
 		crash_disk_init(dir, 1);
 		rig_init(&rig, dir);
 		rig.vfs = CRASH_VFS_NAME;
-		rig.segment_size = SEGMENT_SIZE;
+		rig.segment_size = SEGMENT_SIZE_SMALL;
 		assert_int_equal(rig_open(&rig), 0);
 		crash_disk_limit(room);
 		for (unsigned i = 0; i < 100 && rig.store && !rig.has_failed; i++) {

@@ -349,6 +349,57 @@ static void test_segments_go_when_the_tree_has_passed(void **state)
 	assert_int_equal(rig->loaded, 205);
 }
 
+static void test_single_commits_use_a_small_wal_again(void **state)
+{
+	struct rig *rig = *state;
+	char *wal = file_of(rig, "log.1.0000000100000001.db-wal");
+	char *database = file_of(rig, "log.1.0000000100000001.db");
+	struct stat stat_of;
+
+	rig->segment_size = 8 << 20;
+	must_open(rig);
+	for (unsigned i = 0; i < 500; i++) {
+		rig_append(rig, 1);
+		rig_work(rig);
+	}
+	assert_int_equal(stat(wal, &stat_of), 0);
+	assert_in_range(stat_of.st_size, 1, 1 << 20);
+	assert_int_equal(stat(database, &stat_of), 0);
+	assert_true(stat_of.st_size > 100000);
+	rig_close(rig);
+	must_open(rig);
+	assert_int_equal(rig->loaded, 500);
+	free(wal);
+	free(database);
+}
+
+/* A reader holds a checkpoint up, but not the log. */
+static void test_a_reader_does_not_stop_the_log(void **state)
+{
+	struct rig *rig = *state;
+	char *path = file_of(rig, "log.1.0000000100000001.db");
+	sqlite3 *sqlite;
+
+	rig->segment_size = 8 << 20;
+	must_open(rig);
+	rig_append(rig, 1);
+	rig_work(rig);
+	assert_int_equal(sqlite3_open_v2(path, &sqlite, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_exec(sqlite, "begin; select * from log", NULL, NULL, NULL),
+			 SQLITE_OK);
+	for (unsigned i = 0; i < 300; i++) {
+		rig_append(rig, 1);
+		rig_work(rig);
+	}
+	assert_false(rig->has_failed);
+	assert_int_equal(rig->durable, 301);
+	assert_int_equal(sqlite3_close(sqlite), SQLITE_OK);
+	rig_close(rig);
+	must_open(rig);
+	assert_int_equal(rig->loaded, 301);
+	free(path);
+}
+
 static void test_the_log_may_have_its_own_directory(void **state)
 {
 	struct rig *rig = *state;
@@ -755,6 +806,24 @@ static void test_without_a_wal_no_lost_sector_loses_anything(void **state)
 	assert_true(count.tried > 100 && count.refused > 10);
 }
 
+/* The row lies at the end of its page, and each byte of it counts. */
+static void test_no_flipped_bit_in_the_state_is_believed(void **state)
+{
+	struct rig *rig = *state;
+	char *path = file_of(rig, "state.db");
+	struct damage_count count;
+	size_t size;
+
+	rig->myid = 5;
+	make_closed(rig);
+	empty_wals(rig);
+	size = size_of(path);
+	count = damage(rig, "state.db", size - 24, size, 1, flip_byte, rig->appended);
+	assert_int_equal(count.tried, 24);
+	assert_int_equal(count.refused, count.tried);
+	free(path);
+}
+
 /* One segment with single-transaction commits, and no clean end. Its WAL's name. */
 static const char *make_killed(struct rig *rig)
 {
@@ -894,6 +963,8 @@ int main(void)
 		TEST(test_the_tree_comes_back_with_every_column),
 		TEST(test_the_tree_can_be_read_while_it_is_served),
 		TEST(test_segments_go_when_the_tree_has_passed),
+		TEST(test_single_commits_use_a_small_wal_again),
+		TEST(test_a_reader_does_not_stop_the_log),
 		TEST(test_the_log_may_have_its_own_directory),
 		TEST(test_the_lag_is_what_the_tree_has_not),
 		TEST(test_workers_work_beside_the_loop),
@@ -909,6 +980,7 @@ int main(void)
 		TEST(test_after_close_no_cut_loses_anything),
 		TEST(test_without_a_wal_no_flipped_bit_loses_anything),
 		TEST(test_without_a_wal_no_lost_sector_loses_anything),
+		TEST(test_no_flipped_bit_in_the_state_is_believed),
 		TEST(test_after_kill_rot_before_the_last_commit_is_refused),
 		TEST(test_after_kill_a_torn_last_commit_costs_only_itself),
 		TEST(test_a_segment_can_be_read_alive_and_dead),
