@@ -536,9 +536,17 @@ void file_unlinked(struct fs *fs, struct node *node)
 
 void file_gone(struct fs *fs, struct node *node)
 {
+	struct file *file = node->file;
+
 	(void)fs;
-	if (node->file && !node->file->unborn)
-		node->file->gone = true;
+	if (!file || file->unborn)
+		return;
+	file_hold(file);
+	file->gone = true;
+	/* Without a handle nobody can ask for its error any more. */
+	if (list_is_empty(&file->handles))
+		file->error = 0;
+	file_drop(file);
 }
 
 void file_session_lost(struct fs *fs)

@@ -3,8 +3,8 @@ noinst_LIBRARIES += fs/libfs.a
 fs_libfs_a_CPPFLAGS = $(AM_CPPFLAGS) -DZKFSD_PATH='"$(bindir)/zkfsd"'
 fs_libfs_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 fs_libfs_a_SOURCES = \
-	%D%/attr.c %D%/attr.h \
 	%D%/access.c %D%/access.h \
+	%D%/attr.c %D%/attr.h \
 	%D%/commit.c %D%/commit.h \
 	%D%/content.c %D%/content.h \
 	%D%/dir.c %D%/dir.h \

@@ -75,6 +75,13 @@ t_unit_test_worker_SOURCES = %D%/test-worker.c %D%/cmocka.h
 t_unit_test_worker_CFLAGS = $(unit_cflags)
 t_unit_test_worker_LDADD = src/io/libio.a src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-fs-commit
+TESTS += %D%/test-fs-commit
+t_unit_test_fs_commit_SOURCES = %D%/test-fs-commit.c %D%/cmocka.h
+t_unit_test_fs_commit_CFLAGS = $(unit_cflags) $(FUSE_CFLAGS)
+t_unit_test_fs_commit_LDADD = fs/libfs.a src/io/libio.a src/zk/libzk.a src/base/libbase.a \
+	$(UV_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-fs-content %D%/test-fs-opener
 TESTS += %D%/test-fs-content %D%/test-fs-opener
 t_unit_test_fs_content_SOURCES = %D%/test-fs-content.c %D%/cmocka.h
