@@ -63,6 +63,18 @@ t_unit_test_fs_name_SOURCES = %D%/test-fs-name.c %D%/cmocka.h
 t_unit_test_fs_name_CFLAGS = $(unit_cflags)
 t_unit_test_fs_name_LDADD = fs/libfs.a src/base/libbase.a $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-fs-node
+TESTS += %D%/test-fs-node
+t_unit_test_fs_node_SOURCES = %D%/test-fs-node.c %D%/cmocka.h
+t_unit_test_fs_node_CFLAGS = $(unit_cflags) $(FUSE_CFLAGS)
+t_unit_test_fs_node_LDADD = fs/libfs.a src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-fs-znode
+TESTS += %D%/test-fs-znode
+t_unit_test_fs_znode_SOURCES = %D%/test-fs-znode.c %D%/cmocka.h
+t_unit_test_fs_znode_CFLAGS = $(unit_cflags) $(FUSE_CFLAGS)
+t_unit_test_fs_znode_LDADD = fs/libfs.a src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-io
 TESTS += %D%/test-io
 t_unit_test_io_SOURCES = %D%/test-io.c %D%/cmocka.h
