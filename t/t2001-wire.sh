@@ -273,6 +273,49 @@ test_expect_success 'srvr and stat have their lines' - <<\EOT
 	test_grep '^Mode: standalone$' stat
 EOT
 
+# Lines of two words, as Apache's server prints them; a watch by path, by session, and counted.
+test_expect_success 'wchs, wchc and wchp show a watch' - <<\EOT
+	raw >words <<-\EOF &&
+	import subprocess
+	s = Client(port)
+	_, session, _ = s.connect()
+	s.send_frame(request(1, 4) + string(b"/") + b"\1")
+	assert s.reply() == (1, 0)
+	def word(text):
+	    w = Client(port)
+	    w.send(text)
+	    answer = b""
+	    while True:
+	        piece = w.socket.recv(65536)
+	        if not piece:
+	            return answer.decode()
+	        answer += piece
+	name = "0x%x" % session
+	assert word(b"wchs") == "1 connections watching 1 paths\nTotal watches:1\n", word(b"wchs")
+	assert word(b"wchc") == name + "\n\t/\n\n", word(b"wchc")
+	assert word(b"wchp") == "/\n\t" + name + "\n\n", word(b"wchp")
+	line = [l for l in word(b"cons").split("\n") if name in l][0]
+	for part in ("queued=0,recved=2,sent=2,sid=%s,lop=GETD,est=" % name, ",to=5000,lcxid=0x1,lzxid=0x",
+	             ",lresp=", ",llat=", ",minlat=0,avglat=0,maxlat="):
+	    assert part in line, (part, line)
+	assert word(b"isro") == "rw"
+	assert word(b"crst") == "Connection stats reset.\n"
+	assert word(b"srst") == "Server stats reset.\n"
+	assert "maxClientCnxns=0\n" in word(b"conf")
+	assert word(b"dirs").startswith("datadir_size: ")
+	assert word(b"envi").startswith("Environment:\nzookeeper.version=3.")
+	EOF
+	four_letter "$server_port" mntr >mntr &&
+	for name in version server_state avg_latency min_latency max_latency packets_received packets_sent \
+		num_alive_connections outstanding_requests uptime znode_count watch_count ephemerals_count \
+		approximate_data_size global_sessions local_sessions open_file_descriptor_count \
+		max_file_descriptor_count
+	do
+		test_grep "^zk_$name	[^ ]" mntr || return 1
+	done &&
+	test_grep "^zk_server_state	standalone$" mntr
+EOT
+
 test_expect_success 'a word of the wire is no word inside a session' - <<\EOT
 	raw <<-\EOF
 	s = Client(port)

@@ -4,7 +4,9 @@
 
 #include <dirent.h>
 #include <pwd.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
@@ -269,6 +271,170 @@ static void answer_envi(const struct fourletter_view *view, struct buf *answer)
 		   memory.totalram * unit >> 20);
 }
 
+/* ---- mntr ---- */
+
+static size_t open_descriptor_count(void)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	size_t count = 0;
+
+	if (!directory)
+		return 0;
+	while (readdir(directory))
+		count++;
+	(void)closedir(directory);        /* it was only read */
+	return count > 3 ? count - 3 : 0; /* ".", "..", and the directory itself */
+}
+
+static void print_value(struct buf *answer, const char *name, uint64_t value)
+{
+	buf_printf(answer, "zk_%s\t%llu\n", name, (unsigned long long)value);
+}
+
+static void print_limits(struct buf *answer)
+{
+	struct rlimit limit;
+
+	print_value(answer, "open_file_descriptor_count", open_descriptor_count());
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
+		print_value(answer, "max_file_descriptor_count", limit.rlim_cur);
+}
+
+/* The gauges of Apache's mntr that this server has; it keeps none of its summaries. */
+static void answer_mntr(const struct fourletter_view *view, struct buf *answer)
+{
+	struct server_stats stats;
+
+	server_get_stats(view->server, &stats);
+	buf_printf(answer, "zk_version\t%s\nzk_server_state\tstandalone\nzk_avg_latency\t",
+		   version);
+	fourletter_print_average(answer, stats.latency_sum_ms, stats.latency_count);
+	buf_append_text(answer, "\n");
+	print_value(answer, "min_latency", (uint64_t)stats.latency_min_ms);
+	print_value(answer, "max_latency", (uint64_t)stats.latency_max_ms);
+	print_value(answer, "packets_received", stats.packets_received + *view->word_count);
+	print_value(answer, "packets_sent", stats.packets_sent);
+	print_value(answer, "num_alive_connections", view->clients->count);
+	print_value(answer, "outstanding_requests", stats.outstanding);
+	print_value(answer, "uptime", (uint64_t)(view->now_ms - view->started_ms));
+	print_value(answer, "znode_count", stats.znode_count);
+	print_value(answer, "watch_count", stats.watch_count);
+	print_value(answer, "ephemerals_count", stats.ephemeral_count);
+	print_value(answer, "approximate_data_size", stats.data_size);
+	print_value(answer, "global_sessions", stats.session_count);
+	print_value(answer, "local_sessions", 0);
+	print_limits(answer);
+}
+
+/* ---- wchs, wchc, wchp: the data table's watches, as in Java ---- */
+
+struct watch_row {
+	session_id_t session_id;
+	struct bytes path;
+	size_t order;
+};
+
+struct watch_rows {
+	struct watch_row *rows;
+	size_t count;
+	size_t count_max;
+};
+
+/* The data table comes first, so its watches are those visited first. */
+static void take_watch(void *data, struct bytes path, const struct watcher *watcher)
+{
+	struct watch_rows *rows = data;
+
+	if (rows->count == rows->count_max)
+		return;
+	rows->rows[rows->count] = (struct watch_row){
+		.session_id = server_watcher_session(watcher), .path = path, .order = rows->count};
+	rows->count++;
+}
+
+/* By path; the caller frees rows. The paths are the table's. */
+static struct watch_rows collect_watches(const struct fourletter_view *view)
+{
+	const struct watches *watches = server_watches(view->server);
+	struct watch_rows rows = {.count_max = watches->tables[WATCH_DATA].watches.count};
+
+	rows.rows = mem_alloc((rows.count_max + 1) * sizeof(*rows.rows));
+	watches_visit(watches, take_watch, &rows);
+	return rows;
+}
+
+static int compare_sessions(const void *a, const void *b)
+{
+	const struct watch_row *one = a, *other = b;
+
+	if (one->session_id != other->session_id)
+		return one->session_id < other->session_id ? -1 : 1;
+	return one->order < other->order ? -1 : one->order > other->order;
+}
+
+static struct watch_rows collect_watches_by_session(const struct fourletter_view *view)
+{
+	struct watch_rows rows = collect_watches(view);
+
+	qsort(rows.rows, rows.count, sizeof(*rows.rows), compare_sessions);
+	return rows;
+}
+
+static bool begins_session(const struct watch_rows *rows, size_t at)
+{
+	return at == 0 || rows->rows[at].session_id != rows->rows[at - 1].session_id;
+}
+
+static void print_session_id(struct buf *answer, const char *before, session_id_t id)
+{
+	buf_printf(answer, "%s0x%llx\n", before, (unsigned long long)id);
+}
+
+static void print_path(struct buf *answer, const char *before, struct bytes path)
+{
+	buf_append_text(answer, before);
+	buf_append(answer, path.data, bytes_size(path));
+	buf_append_text(answer, "\n");
+}
+
+static void answer_wchs(const struct fourletter_view *view, struct buf *answer)
+{
+	struct watch_rows rows = collect_watches_by_session(view);
+	size_t session_count = 0;
+
+	for (size_t i = 0; i < rows.count; i++)
+		session_count += begins_session(&rows, i);
+	buf_printf(answer, "%zu connections watching %zu paths\nTotal watches:%zu\n", session_count,
+		   server_watches(view->server)->tables[WATCH_DATA].paths.count, rows.count);
+	free(rows.rows);
+}
+
+static void answer_wchc(const struct fourletter_view *view, struct buf *answer)
+{
+	struct watch_rows rows = collect_watches_by_session(view);
+
+	for (size_t i = 0; i < rows.count; i++) {
+		if (begins_session(&rows, i))
+			print_session_id(answer, "", rows.rows[i].session_id);
+		print_path(answer, "\t", rows.rows[i].path);
+	}
+	buf_append_text(answer, "\n");
+	free(rows.rows);
+}
+
+static void answer_wchp(const struct fourletter_view *view, struct buf *answer)
+{
+	struct watch_rows rows = collect_watches(view);
+
+	for (size_t i = 0; i < rows.count; i++) {
+		if (i == 0 || !bytes_equal(rows.rows[i].path, rows.rows[i - 1].path))
+			print_path(answer, "", rows.rows[i].path);
+		print_session_id(answer, "\t", rows.rows[i].session_id);
+	}
+	buf_append_text(answer, "\n");
+	free(rows.rows);
+}
+
 /* ---- the table ---- */
 
 struct word {
@@ -284,7 +450,7 @@ static const struct word words[] = {
 	{"conf", answer_conf}, {"cons", answer_cons}, {"crst", answer_crst}, {"dirs", answer_dirs},
 	{"dump", NULL},        {"envi", answer_envi}, {"gtmk", answer_gtmk}, {"ruok", answer_ruok},
 	{"stmk", NULL},        {"srst", answer_srst}, {"srvr", answer_srvr}, {"stat", answer_stat},
-	{"wchc", NULL},        {"wchp", NULL},        {"wchs", NULL},        {"mntr", NULL},
+	{"wchc", answer_wchc}, {"wchp", answer_wchp}, {"wchs", answer_wchs}, {"mntr", answer_mntr},
 	{"isro", answer_isro}, {"hash", NULL},
 };
 
