@@ -173,6 +173,14 @@ TESTS += %D%/test-client
 t_unit_test_client_SOURCES = %D%/test-client.c %D%/cmocka.h
 t_unit_test_client_CFLAGS = $(unit_cflags)
 t_unit_test_client_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-fourletter
+TESTS += %D%/test-fourletter
+t_unit_test_fourletter_SOURCES = %D%/test-fourletter.c %D%/cmocka.h
+t_unit_test_fourletter_CFLAGS = $(unit_cflags)
+t_unit_test_fourletter_LDADD = replica/io/libreplicaio.a replica/server/libserver.a \
+	replica/tree/libtree.a src/io/libio.a src/zk/libzk.a src/base/libbase.a $(UV_LIBS) \
+	$(SQLITE_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
 endif
 
 # Not a test by itself: t/t2100-client-session.sh runs it.
