@@ -6,7 +6,9 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/data_dir.c %D%/data_dir.h \
 	%D%/fourletter.c %D%/fourletter.h \
 	%D%/log_print.c %D%/log_print.h \
-	%D%/node.c %D%/node.h \
+	%D%/node.c %D%/node.h %D%/node_impl.h \
+	%D%/node_clients.c \
+	%D%/node_store.c \
 	%D%/properties.c %D%/properties.h \
 	%D%/quorum_server.c %D%/quorum_server.h \
 	%D%/recovery.c %D%/recovery.h \

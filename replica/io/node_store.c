@@ -1,0 +1,176 @@
+#include "replica/io/node_impl.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "replica/io/data_dir.h"
+#include "replica/io/recovery.h"
+#include "src/base/log.h"
+#include "src/base/mem.h"
+
+enum {
+	/* How long a change waits for the tree's database, if it is not one of very many. */
+	WRITEOUT_INTERVAL_MS = 500,
+	/* Changes that are worth a write-out of their own. */
+	WRITEOUT_COUNT = 20000,
+	WRITEOUT_SIZE = 16 << 20,
+	/* Log bytes that wait for the disk at which new transactions have to wait, too. */
+	APPEND_QUEUE_SIZE = 64 << 20,
+};
+
+/* ---- events ---- */
+
+static void on_log_durable(zxid_t zxid, void *data)
+{
+	struct node *node = data;
+
+	if (node->state == NODE_FAILED)
+		return;
+	node_enter(node);
+	node->committed = zxid;
+	server_committed(node->server, zxid);
+	node_pump(node);
+}
+
+static void on_tree_durable(zxid_t zxid, void *data)
+{
+	log_debug("store", "the tree's database is at zxid 0x%" PRIx64, (uint64_t)zxid);
+}
+
+/* A standalone has no epochs to store. */
+static void on_epochs_durable(void *data)
+{
+}
+
+static void on_store_failed(const char *sentence, void *data)
+{
+	node_fail(data, sentence);
+}
+
+/* On a worker's thread. */
+static void on_store_notify(void *data)
+{
+	struct node *node = data;
+
+	(void)uv_async_send(&node->async); /* can't fail while the handle is open */
+}
+
+/* ---- pace ---- */
+
+/* New transactions wait while the disk is behind: restarts stay short, and memory bounded. */
+void node_update_intake(struct node *node)
+{
+	struct store_lag lag = store_lag(node->store);
+	bool intake = node->state == NODE_SERVING && lag.count < STORE_LAG_COUNT_MAX &&
+		      lag.size < STORE_LAG_SIZE_MAX &&
+		      store_queue_size(node->store) < APPEND_QUEUE_SIZE;
+
+	if (intake == node->intake)
+		return;
+	node->intake = intake;
+	server_set_intake(node->server, intake);
+	node_pump(node);
+}
+
+static bool is_writeout_due(const struct node *node, const struct tree *tree)
+{
+	return node->state != NODE_SERVING ||
+	       loop_now_ms(node->loop) - node->changed_ms >= WRITEOUT_INTERVAL_MS ||
+	       tree_change_count(tree) >= WRITEOUT_COUNT || tree_change_size(tree) >= WRITEOUT_SIZE;
+}
+
+static void hand_tree_over(struct node *node, struct tree *tree)
+{
+	struct store_writeout *writeout = store_writeout_new(tree_zxid(tree), tree_digest(tree));
+
+	tree_take_changes(tree, store_writeout_add, writeout);
+	node->written = tree_zxid(tree);
+	node->changed_ms = 0;
+	store_write_tree(node->store, writeout);
+}
+
+/* The tree is behind its log on disk, but what was applied is in the log: it may be written. */
+void node_write_tree(struct node *node)
+{
+	struct tree *tree = server_tree(node->server);
+
+	if (tree_zxid(tree) == node->written)
+		return;
+	if (node->changed_ms == 0)
+		node->changed_ms = loop_now_ms(node->loop);
+	if (store_can_write_tree(node->store) && is_writeout_due(node, tree))
+		hand_tree_over(node, tree);
+}
+
+msec_t node_writeout_due_ms(const struct node *node)
+{
+	if (node->changed_ms == 0 || !store_can_write_tree(node->store))
+		return INT64_MAX;
+	return node->changed_ms + WRITEOUT_INTERVAL_MS;
+}
+
+/* ---- opening ---- */
+
+static int make_directories(struct node *node, char **ret_error)
+{
+	const struct config *config = node->config;
+	int error = data_dir_make(config->data_dir);
+
+	if (error < 0)
+		return node_refuse(ret_error, error,
+				   mem_printf("%s: dataDir: %s can't be made: %s", config->file,
+					      config->data_dir, strerror(-error)));
+	error = data_dir_make(config->data_log_dir);
+	if (error < 0)
+		return node_refuse(ret_error, error,
+				   mem_printf("%s: dataLogDir: %s can't be made: %s", config->file,
+					      config->data_log_dir, strerror(-error)));
+	return 0;
+}
+
+/* The sentence of a refusal; of a directory that is in use, with the address that serves it. */
+static int refuse_store(struct node *node, char **ret_error, int error,
+			const struct store_refusal *refusal)
+{
+	char *address = error == -EBUSY ? data_dir_read_address(node->data_path) : NULL;
+
+	if (address)
+		*ret_error = mem_printf("%s; it serves at %s", refusal->text, address);
+	else
+		*ret_error = mem_strdup(refusal->text);
+	free(address);
+	return error;
+}
+
+int node_open_store(struct node *node, char **ret_error)
+{
+	static const struct store_events events = {
+		.notify = on_store_notify,
+		.log_durable = on_log_durable,
+		.epochs_durable = on_epochs_durable,
+		.tree_durable = on_tree_durable,
+		.failed = on_store_failed,
+	};
+	struct store_options options = {
+		.data_dir = node->config->data_dir,
+		.log_dir = node->config->data_log_dir,
+		.myid = STORE_MYID_NONE,
+	};
+	struct store_refusal refusal = {0};
+	int error = make_directories(node, ret_error);
+
+	if (error < 0)
+		return error;
+	error = store_open(&options, &events, node, &node->store, &refusal);
+	if (error < 0)
+		return refuse_store(node, ret_error, error, &refusal);
+	data_dir_remove_address(node->data_path);
+	error = recovery_run(node->store, node->config, &node->server, &refusal);
+	if (error < 0)
+		return refuse_store(node, ret_error, error, &refusal);
+	node->written = store_state(node->store)->tree_zxid;
+	node->committed = store_state(node->store)->logged_zxid;
+	return 0;
+}
