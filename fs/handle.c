@@ -534,19 +534,12 @@ void file_unlinked(struct fs *fs, struct node *node)
 	file_drop(file);
 }
 
+/* Frees nothing: the caller goes on with a node that the file may be the last to hold. */
 void file_gone(struct fs *fs, struct node *node)
 {
-	struct file *file = node->file;
-
 	(void)fs;
-	if (!file || file->unborn)
-		return;
-	file_hold(file);
-	file->gone = true;
-	/* Without a handle nobody can ask for its error any more. */
-	if (list_is_empty(&file->handles))
-		file->error = 0;
-	file_drop(file);
+	if (node->file && !node->file->unborn)
+		node->file->gone = true;
 }
 
 void file_session_lost(struct fs *fs)

@@ -574,6 +574,23 @@ static void what_is_written_meanwhile_waits_for_the_next_commit(void **state)
 	handle_release(handle);
 }
 
+static void a_failure_takes_what_was_written_meanwhile_along(void **state)
+{
+	struct handle *handle = opened(O_WRONLY | O_TRUNC, "", 0);
+	int first = WAITING;
+	int second = WAITING;
+
+	writes(handle, "a");
+	handle_commit(handle, remember, &first);
+	writes(handle, "b");
+	handle_commit(handle, remember, &second);
+	answer_code(ZK_QUOTAEXCEEDED);
+	assert_int_equal(first, EDQUOT);
+	assert_int_equal(second, EDQUOT);
+	handle_release(handle);
+	assert_int_equal(world.count, 1);
+}
+
 static void handles_of_one_file_commit_one_after_another(void **state)
 {
 	struct handle *one = opened(O_WRONLY | O_APPEND, "", 0);
@@ -718,6 +735,7 @@ int main(void)
 		story(what_the_client_refuses_is_dropped),
 		story(what_the_client_has_no_room_for_is_tried_again),
 		story(what_is_written_meanwhile_waits_for_the_next_commit),
+		story(a_failure_takes_what_was_written_meanwhile_along),
 		story(handles_of_one_file_commit_one_after_another),
 		story(a_timeout_of_one_drops_what_waits_behind_it),
 		story(what_was_unlinked_is_discarded_silently),
