@@ -17,7 +17,7 @@ void znode_index_init(struct znode_index *index)
 		.capacity = BUCKET_COUNT_MIN,
 		.round = BUCKET_COUNT_MIN,
 	};
-	/* Clients choose the paths, so not the hashes. Nothing observable depends on them. */
+	/* Clients choose the paths, so not the hashes. */
 	siphash_process_key(index->hash_key);
 }
 
