@@ -20,7 +20,7 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/store_recover.c %D%/store_recover.h \
 	%D%/store_segment.c %D%/store_segment.h \
 	%D%/store_state.c %D%/store_state.h \
-	%D%/store_tree.c %D%/store_tree.h \
+	%D%/store_tree.c %D%/store_tree.h %D%/store_tree_load.c \
 	%D%/store_wal.c %D%/store_wal.h \
 	%D%/store_work.c %D%/store_work.h \
 	%D%/store_writeout.c %D%/store_writeout.h

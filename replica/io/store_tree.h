@@ -40,6 +40,10 @@ void store_tree_close(struct store_tree_db *tree);
 int store_tree_load(struct store_tree_db *tree, const struct store_loader *loader, void *data,
 		    struct store_refusal *ret_refusal);
 
+/* What a row's column checksum holds; acl is the column of that name. */
+uint32_t store_row_checksum(const struct tree_row *row, struct bytes acl);
+uint32_t store_session_checksum(session_id_t id, int32_t timeout_ms);
+
 /* All of it in one transaction, durable when it returns. */
 int store_tree_write(struct store_tree_db *tree, struct store_writeout *writeout,
 		     struct store_refusal *ret_refusal);

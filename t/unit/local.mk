@@ -102,12 +102,22 @@ t_unit_test_fs_content_LDADD = fs/libfs.a src/zk/libzk.a src/base/libbase.a $(CM
 t_unit_test_fs_opener_SOURCES = %D%/test-fs-opener.c %D%/cmocka.h
 t_unit_test_fs_opener_CFLAGS = $(unit_cflags)
 t_unit_test_fs_opener_LDADD = fs/libfs.a src/base/libbase.a $(CMOCKA_LIBS)
+store_fixture = %D%/store-fixture.c %D%/store-fixture.h t/sim/store-rig.c t/sim/store-rig.h \
+	%D%/cmocka.h
+store_libs = replica/io/libreplicaio.a replica/tree/libtree.a src/zk/libzk.a \
+	src/base/libbase.a $(SQLITE_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-store
 TESTS += %D%/test-store
-t_unit_test_store_SOURCES = %D%/test-store.c t/sim/store-rig.c t/sim/store-rig.h %D%/cmocka.h
+t_unit_test_store_SOURCES = %D%/test-store.c $(store_fixture)
 t_unit_test_store_CFLAGS = $(unit_cflags)
-t_unit_test_store_LDADD = replica/io/libreplicaio.a replica/tree/libtree.a src/zk/libzk.a \
-	src/base/libbase.a $(SQLITE_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+t_unit_test_store_LDADD = $(store_libs)
+
+check_PROGRAMS += %D%/test-store-damage
+TESTS += %D%/test-store-damage
+t_unit_test_store_damage_SOURCES = %D%/test-store-damage.c $(store_fixture)
+t_unit_test_store_damage_CFLAGS = $(unit_cflags)
+t_unit_test_store_damage_LDADD = $(store_libs)
 
 replica_test_libs = replica/server/libserver.a replica/tree/libtree.a src/zk/libzk.a \
 	src/base/libbase.a $(ZLIB_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
