@@ -252,21 +252,22 @@ static void apply_changes(struct inode *inode, unsigned chance)
 
 /* ---- the disk ---- */
 
-/* Before each change; false: the crash came, and the change is not done as a whole. */
+/* Before each change; false: it is the one on which the crash came, or comes after it. */
 static bool goes_on(void)
 {
 	if (disk.is_down)
 		return false;
 	disk.changes++;
-	if (disk.armed != 0 && disk.changes == disk.armed)
-		disk.is_down = true;
-	return !disk.is_down;
+	if (disk.armed == 0 || disk.changes != disk.armed)
+		return true;
+	disk.is_down = disk.kind != CRASH_NOT_BUT_FAIL;
+	return false;
 }
 
 /* Whether the change on which the crash came is done in part. */
 static bool leaves_a_part(void)
 {
-	return !disk.is_down || disk.kind == CRASH_POWER;
+	return disk.kind == CRASH_POWER;
 }
 
 void crash_disk_arm(unsigned change, enum crash_kind kind)
@@ -365,7 +366,7 @@ static void cut_power(void)
 
 void crash_disk_restart(void)
 {
-	if (disk.kind == CRASH_POWER)
+	if (disk.kind != CRASH_KILL)
 		cut_power();
 	disk.is_down = false;
 	disk.changes = 0;
@@ -398,6 +399,7 @@ static int read_bytes(sqlite3_file *base, void *to, int size, sqlite3_int64 offs
 static int write_bytes(sqlite3_file *base, const void *from, int size, sqlite3_int64 offset)
 {
 	struct file *file = file_of(base);
+	bool goes;
 
 	if (disk.is_down)
 		return SQLITE_IOERR_WRITE;
@@ -405,9 +407,10 @@ static int write_bytes(sqlite3_file *base, const void *from, int size, sqlite3_i
 		return SQLITE_FULL;
 	if (disk.room >= 0)
 		disk.room -= size;
-	if (goes_on() || leaves_a_part())
+	goes = goes_on();
+	if (goes || leaves_a_part())
 		change_bytes(file->inode, offset, from, (size_t)size);
-	if (disk.is_down)
+	if (!goes)
 		return SQLITE_IOERR_WRITE;
 	return file->real->pMethods->xWrite(file->real, from, size, offset);
 }
@@ -415,12 +418,14 @@ static int write_bytes(sqlite3_file *base, const void *from, int size, sqlite3_i
 static int truncate_file(sqlite3_file *base, sqlite3_int64 size)
 {
 	struct file *file = file_of(base);
+	bool goes;
 
 	if (disk.is_down)
 		return SQLITE_IOERR_TRUNCATE;
-	if (goes_on() || leaves_a_part())
+	goes = goes_on();
+	if (goes || leaves_a_part())
 		change_bytes(file->inode, size, NULL, 0);
-	if (disk.is_down)
+	if (!goes)
 		return SQLITE_IOERR_TRUNCATE;
 	return file->real->pMethods->xTruncate(file->real, size);
 }
@@ -437,8 +442,11 @@ static int sync_file(sqlite3_file *base, int flags)
 {
 	struct file *file = file_of(base);
 
-	if (!goes_on())
+	if (!goes_on()) {
+		if (disk.kind == CRASH_NOT_BUT_FAIL)
+			free_changes(file->inode);
 		return SQLITE_IOERR_FSYNC;
+	}
 	if (!is_lie(file))
 		apply_changes(file->inode, 8);
 	if (file->syncs_directory)
@@ -578,15 +586,17 @@ static int open_file(sqlite3_vfs *vfs, const char *path, sqlite3_file *base, int
 
 static int delete_file(sqlite3_vfs *vfs, const char *path, int syncs_directory)
 {
+	bool goes;
 	int code;
 
 	if (disk.is_down)
 		return SQLITE_IOERR_DELETE;
 	/* A -shm is none of the disk's. */
 	if (find_name(&disk.seen, path)) {
-		if (goes_on() || leaves_a_part())
+		goes = goes_on();
+		if (goes || leaves_a_part())
 			change_name(path, NULL, NULL);
-		if (disk.is_down)
+		if (!goes)
 			return SQLITE_IOERR_DELETE;
 	}
 	code = disk.real->xDelete(disk.real, path, 0);
@@ -619,6 +629,7 @@ static bool is_on_disk(const char *path)
 int __wrap_rename(const char *from, const char *to)
 {
 	struct name *name;
+	bool goes;
 
 	if (!is_on_disk(from))
 		return __real_rename(from, to);
@@ -630,9 +641,10 @@ int __wrap_rename(const char *from, const char *to)
 		errno = ENOENT;
 		return -1;
 	}
-	if (goes_on() || leaves_a_part())
+	goes = goes_on();
+	if (goes || leaves_a_part())
 		change_name(from, to, name->inode);
-	if (disk.is_down)
+	if (!goes)
 		return -1;
 	return __real_rename(from, to);
 }

@@ -41,7 +41,15 @@ enum crash_lie {
 	CRASH_NO_DIRECTORY_SYNC = 4,
 };
 
-enum crash_kind { CRASH_POWER, CRASH_KILL };
+enum crash_kind {
+	CRASH_POWER,
+	CRASH_KILL,
+	/*
+	 * No crash: that change alone fails, and everything goes on. What a sync that
+	 * failed was to make durable never will be, though later ones succeed.
+	 */
+	CRASH_NOT_BUT_FAIL,
+};
 
 /* directory must be empty but for directories. */
 void crash_disk_init(const char *directory, uint64_t seed);
@@ -56,7 +64,7 @@ void crash_disk_limit(int64_t size);
 bool crash_disk_is_down(void);
 unsigned crash_disk_changes(void); /* since the last restart */
 
-/* All files must be closed. */
+/* All files must be closed. After a failed change the power is cut, too. */
 void crash_disk_restart(void);
 
 #endif
