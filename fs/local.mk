@@ -27,9 +27,11 @@ fs_libfs_a_SOURCES = \
 	%D%/options.c %D%/options.h \
 	%D%/place.c %D%/place.h \
 	%D%/rename.c \
+	%D%/rename-tree.c \
 	%D%/replica.c %D%/replica.h \
 	%D%/report.c %D%/report.h \
 	%D%/request.c %D%/request.h \
+	%D%/subtree.c %D%/subtree.h \
 	%D%/value.c \
 	%D%/virtual.c %D%/virtual.h \
 	%D%/xattr.c %D%/xattr.h \

@@ -22,6 +22,10 @@ void namespace_rmdir(struct request *request, struct node *dir, const char *show
 void namespace_rename(struct request *request, struct node *dir, const char *shown,
 		      struct node *to_dir, const char *to_shown, unsigned flags);
 
+/* In rename-tree.c: what rename does for a directory, once both places are known. */
+void namespace_rename_tree(struct request *request, struct bytes from, struct bytes to,
+			   bool no_replace);
+
 /* Its name was removed, or replaced, by our own doing. NULL is fine. */
 void namespace_unlinked(struct fs *fs, struct node *node);
 

@@ -189,15 +189,17 @@ struct node *node_get(struct fs *fs, enum node_kind kind, struct bytes path,
 
 void node_move(struct fs *fs, struct node *node, struct bytes path, zxid_t czxid)
 {
-	struct node *other = node_of_path(fs, path);
+	char *key = make_key(node->kind, path, &node->mode);
+	struct node *other = find_key(fs, key);
 
-	ASSERT(node->kind == NODE_FILE || node->kind == NODE_DIR);
+	free(key);
 	if (other && other != node)
 		node_detach(fs, other);
 	node_detach(fs, node);
 	free(node->path);
 	free(node->key);
-	node->czxid = czxid;
+	if (node->kind == NODE_FILE || node->kind == NODE_DIR)
+		node->czxid = czxid;
 	attach(fs, node, path);
 }
 

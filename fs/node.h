@@ -112,7 +112,7 @@ void node_forget(struct fs *fs, struct node *node, uint64_t lookup_count);
 /* Take its name from it. The node stays until forgotten. Idempotent. */
 void node_detach(struct fs *fs, struct node *node);
 
-/* A file of this mount was renamed: the node stands for path from now on. */
+/* It was renamed through this mount: the node stands for path from now on. */
 void node_move(struct fs *fs, struct node *node, struct bytes path, zxid_t czxid);
 
 bool node_is_dir(const struct node *node);

@@ -14,7 +14,8 @@
  *	find both places -> settle the source -> read the source -> look at the target
  *	     -> read the ACL (absent only) -> multi -> read the target's Stat
  *
- * What doesn't go this way, directories too, is EXDEV: mv(1) copies then.
+ * A directory goes to rename-tree.c. What doesn't go this way is EXDEV: mv(1)
+ * copies then.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -27,6 +28,7 @@
 #include "fs/name.h"
 #include "fs/namespace.h"
 #include "fs/place.h"
+#include "fs/subtree.h"
 #include "src/base/assert.h"
 #include "src/base/mem.h"
 #include "src/zk/code.h"
@@ -69,11 +71,10 @@ static struct bytes to_path(const struct renaming *renaming)
 	return bytes_of_text(renaming->to);
 }
 
-static void finish(struct renaming *renaming, int error)
+static void release(struct renaming *renaming)
 {
 	struct fs *fs = renaming->fs;
 
-	request_reply_error(renaming->request, error);
 	if (renaming->source)
 		node_drop(fs, renaming->source);
 	node_drop(fs, renaming->to_dir);
@@ -83,6 +84,12 @@ static void finish(struct renaming *renaming, int error)
 	free(renaming->from);
 	free(renaming->to);
 	free(renaming);
+}
+
+static void finish(struct renaming *renaming, int error)
+{
+	request_reply_error(renaming->request, error);
+	release(renaming);
 }
 
 /* ---- when it is done ---- */
@@ -236,21 +243,6 @@ static void submit(struct renaming *renaming, const struct zk_acls *acls)
 	request_submit(renaming->request, &zk_request, on_multi, renaming);
 }
 
-/* Who has no ADMIN sees "user:x" for a digest (GetACL): such a list can't be set again. */
-static bool is_masked(const struct zk_acls *acls)
-{
-	struct zk_acl acl;
-
-	for (size_t at = 0; zk_acls_next(acls, &at, &acl);) {
-		size_t size = bytes_size(acl.id);
-
-		if (bytes_equal_text(acl.scheme, "digest") && size >= 2 &&
-		    memcmp((const char *)acl.id.data + size - 2, ":x", 2) == 0)
-			return true;
-	}
-	return false;
-}
-
 static void on_acl(struct request *request, const struct zk_reply *reply, void *data)
 {
 	struct renaming *renaming = data;
@@ -262,7 +254,7 @@ static void on_acl(struct request *request, const struct zk_reply *reply, void *
 		zk_get_acl_response_read(&body, &response);
 		error = body.error ? EIO : 0;
 	}
-	if (!error && is_masked(&response.acls))
+	if (!error && subtree_acls_are_masked(&response.acls))
 		error = EXDEV;
 	if (error)
 		finish(renaming, error);
@@ -394,6 +386,18 @@ static int take_target(struct renaming *renaming, const struct place *place)
 	return 0;
 }
 
+/* The names below a sequential one can't be told before it is made. */
+static void rename_dir(struct renaming *renaming)
+{
+	if (renaming->target == TARGET_DATA || renaming->target == TARGET_MODE) {
+		finish(renaming, EPERM);
+		return;
+	}
+	namespace_rename_tree(renaming->request, from_path(renaming), to_path(renaming),
+			      renaming->no_replace);
+	release(renaming);
+}
+
 static void on_to_place(void *data, int error, const struct place *place)
 {
 	struct renaming *renaming = data;
@@ -405,15 +409,18 @@ static void on_to_place(void *data, int error, const struct place *place)
 		finish(renaming, 0);
 		return;
 	}
-	if (error)
+	if (error) {
 		finish(renaming, error);
-	else if (renaming->source)
+	} else if (renaming->source && node_is_dir(renaming->source)) {
+		rename_dir(renaming);
+	} else if (renaming->source) {
 		file_settle(renaming->fs, renaming->source, on_source_settled, renaming);
-	else
+	} else {
 		on_source_settled(renaming, 0);
+	}
 }
 
-/* EXDEV: mv copies .data, and a directory with what it holds, and removes it afterwards. */
+/* EXDEV: mv copies .data, and removes it afterwards. */
 static int take_source(struct renaming *renaming, const struct place *place)
 {
 	if (place->kind == PLACE_DATA)
@@ -426,7 +433,7 @@ static int take_source(struct renaming *renaming, const struct place *place)
 	renaming->source = node_of_path(renaming->fs, from_path(renaming));
 	if (renaming->source)
 		node_hold(renaming->source);
-	return renaming->source && node_is_dir(renaming->source) ? EXDEV : 0;
+	return 0;
 }
 
 static void on_from_place(void *data, int error, const struct place *place)
