@@ -9,6 +9,7 @@
 struct overlay_entry {
 	struct map_entry entry;
 	struct list by_zxid;
+	struct list by_owner; /* an ephemeral that exists: on its session's proposed_ephemerals */
 	zxid_t zxid;
 	bool exists;
 	struct overlay_znode znode; /* with a reference of its own to the ACL */
@@ -44,6 +45,7 @@ static void free_entry(struct overlay *overlay, struct overlay_entry *entry)
 	put_acls(overlay, entry->exists, &entry->znode);
 	map_remove(&overlay->entries, &entry->entry);
 	list_remove(&entry->by_zxid);
+	list_remove(&entry->by_owner);
 	free(entry);
 }
 
@@ -114,22 +116,25 @@ static bool is_ephemeral(const struct overlay *overlay, const struct overlay_zno
 	       ZNODE_EPHEMERAL;
 }
 
-/* What its ephemeral takes in a closeSession; sign is 1 for one that comes, -1 for one that goes.
- */
-static void count_ephemeral(struct overlay *overlay, const struct overlay_entry *entry, int sign)
+/* Its session gains an ephemeral, and what that takes in a closeSession; or loses it, if sign is
+ * -1. */
+static void count_ephemeral(struct overlay *overlay, struct overlay_entry *entry, int sign)
 {
 	struct session *session = session_find(overlay->tracker, entry->znode.stat.ephemeral_owner);
 	size_t size = sizeof(int32_t) + entry->path_size;
 
 	if (!session)
 		return;
-	if (sign < 0)
+	list_remove(&entry->by_owner);
+	if (sign < 0) {
 		session->ephemeral_size -= size;
-	else
-		session->ephemeral_size += size;
+		return;
+	}
+	session->ephemeral_size += size;
+	list_append(&session->proposed_ephemerals, &entry->by_owner);
 }
 
-static void count(struct overlay *overlay, const struct overlay_entry *entry, int sign)
+static void count(struct overlay *overlay, struct overlay_entry *entry, int sign)
 {
 	if (!entry->exists)
 		return;
@@ -161,6 +166,7 @@ static struct overlay_entry *add_entry(struct overlay *overlay, struct bytes pat
 	entry->path_size = (uint32_t)bytes_size(path);
 	memcpy(entry->path, path.data, entry->path_size);
 	list_init(&entry->by_zxid);
+	list_init(&entry->by_owner);
 	map_insert(&overlay->entries, &entry->entry, bytes_of(entry->path, entry->path_size));
 	entry->exists = look_into_tree(overlay, path, &entry->znode);
 	if (entry->exists)
@@ -254,10 +260,18 @@ void overlay_applied(struct overlay *overlay, zxid_t zxid)
 
 /* ---- ephemerals ---- */
 
-static bool is_owned_by(const struct overlay *overlay, bool exists,
-			const struct overlay_znode *znode, session_id_t session_id)
+static void visit_applied(const struct overlay *overlay, const struct tree_session *session,
+			  overlay_path_fn *visit, void *data)
 {
-	return exists && znode->stat.ephemeral_owner == session_id && is_ephemeral(overlay, znode);
+	struct overlay_znode znode;
+
+	map_for_each (&session->ephemerals, at) {
+		struct bytes path = map_entry_key(at);
+
+		if (overlay_look(overlay, path, &znode) &&
+		    znode.stat.ephemeral_owner == session->id)
+			visit(data, path);
+	}
 }
 
 static bool tree_owns(const struct tree_session *session, struct bytes path)
@@ -268,24 +282,18 @@ static bool tree_owns(const struct tree_session *session, struct bytes path)
 void overlay_visit_ephemerals(const struct overlay *overlay, session_id_t session_id,
 			      overlay_path_fn *visit, void *data)
 {
-	const struct tree_session *session = tree_find_session(overlay->tree, session_id);
-	struct overlay_znode znode;
+	const struct tree_session *applied = tree_find_session(overlay->tree, session_id);
+	const struct session *session = session_find(overlay->tracker, session_id);
 
-	if (session) {
-		map_for_each (&session->ephemerals, at) {
-			struct bytes path = map_entry_key(at);
-			bool exists = overlay_look(overlay, path, &znode);
+	if (applied)
+		visit_applied(overlay, applied, visit, data);
+	if (!session)
+		return;
+	list_for_each (&session->proposed_ephemerals, at) {
+		struct overlay_entry *entry = list_item(at, struct overlay_entry, by_owner);
+		struct bytes path = map_entry_key(&entry->entry);
 
-			if (is_owned_by(overlay, exists, &znode, session_id))
-				visit(data, path);
-		}
-	}
-	map_for_each (&overlay->entries, at) {
-		struct overlay_entry *entry = map_item(at, struct overlay_entry, entry);
-		struct bytes path = map_entry_key(at);
-
-		if (is_owned_by(overlay, entry->exists, &entry->znode, session_id) &&
-		    !tree_owns(session, path))
+		if (!tree_owns(applied, path))
 			visit(data, path);
 	}
 }

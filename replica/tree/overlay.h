@@ -24,7 +24,8 @@
  *  1. an entry is newer than the tree in what it says: its zxid is above the tree's, or it
  *     waits for an older one to go first
  *  2. digest is the tree digest behind the last proposal
- *  3. a tracked session's ephemeral_size counts the ephemerals that are here
+ *  3. a tracked session's ephemeral_size counts the ephemerals that are here, and its
+ *     proposed_ephemerals are the entries that are ephemerals of it
  */
 struct overlay_znode {
 	struct znode_stat stat;

@@ -30,6 +30,7 @@ void session_tracker_init(struct session_tracker *tracker, int32_t tick_ms, sess
 
 static void release(struct session_tracker *tracker, struct session *session)
 {
+	ASSERT(list_is_empty(&session->proposed_ephemerals));
 	heap_remove(&tracker->expiry, &session->expiry);
 	map_remove(&tracker->sessions, &session->entry);
 	free(session);
@@ -85,6 +86,7 @@ struct session *session_track(struct session_tracker *tracker, session_id_t id, 
 		session = mem_zalloc(sizeof(*session));
 		session->id = id;
 		heap_entry_init(&session->expiry);
+		list_init(&session->proposed_ephemerals);
 		map_insert(&tracker->sessions, &session->entry,
 			   bytes_of(&session->id, sizeof(session->id)));
 	}

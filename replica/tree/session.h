@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "src/base/heap.h"
+#include "src/base/list.h"
 #include "src/base/map.h"
 #include "src/zk/record.h"
 #include "src/zk/zxid.h"
@@ -32,6 +33,7 @@ struct session {
 	/* What its ephemerals' paths take in a closeSession, proposed creates and deletes counted.
 	 */
 	size_t ephemeral_size;
+	struct list proposed_ephemerals; /* what the overlay knows of them (tree/overlay.h) */
 };
 
 struct session_tracker {
