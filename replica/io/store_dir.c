@@ -145,13 +145,14 @@ static int check_no_newer(const char *parent, struct store_refusal *ret_refusal)
 {
 	DIR *stream = opendir(parent);
 	struct dirent *entry;
-	int format;
+	int format, size;
 	int error = 0;
 
 	if (!stream)
 		return refuse_errno(ret_refusal, parent);
 	while (!error && (entry = readdir(stream)))
-		if (sscanf(entry->d_name, "zkfs-%d", &format) == 1 && format > STORE_FORMAT)
+		if (sscanf(entry->d_name, "zkfs-%d%n", &format, &size) == 1 &&
+		    entry->d_name[size] == '\0' && format > STORE_FORMAT)
 			error = store_refuse(ret_refusal, -ENOTSUP,
 					     "%s/%s was written by a newer zkfsd", parent,
 					     entry->d_name);

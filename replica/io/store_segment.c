@@ -36,12 +36,13 @@ enum {
 	TXN_HEADER_SIZE = 12,
 	/*
 	 * A WAL that begins anew every few MiB is faster to write than one that grows
-	 * (70 and 130 us a commit), if what is copied is little: so after small
-	 * commits only, and not after a burst, whose WAL would take long to copy.
+	 * (70 and 130 us a commit), if what is copied is little: so after commits of
+	 * hardly more than one transaction only, and not after a burst, whose WAL
+	 * would take long to copy.
 	 */
 	CHECKPOINT_SHARE = 16, /* of the segment's size */
 	CHECKPOINT_FRAMES_MAX = 1024,
-	LIGHT_COMMIT_FRAMES_MAX = 3,
+	LIGHT_COMMIT_COUNT_MAX = 2,
 	LIGHT_COMMITS_MIN = 8,
 	/* Tiny commits take a page each: then the WAL, and not the payload, fills a segment. */
 	WAL_SHARE = 2,
@@ -115,15 +116,8 @@ int store_segment_make(const struct store_dir *dir, const char *path,
 static int note_commit(void *data, sqlite3 *sqlite, const char *name, int frame_count)
 {
 	struct store_segment *segment = data;
-	size_t count = (size_t)frame_count;
-	/* Fewer than before: the WAL began anew. */
-	size_t grown = count > segment->wal_frame_count ? count - segment->wal_frame_count : count;
 
-	if (grown <= LIGHT_COMMIT_FRAMES_MAX)
-		segment->light_commit_count++;
-	else
-		segment->light_commit_count = 0;
-	segment->wal_frame_count = count;
+	segment->wal_frame_count = (size_t)frame_count;
 	return SQLITE_OK;
 }
 
@@ -178,9 +172,14 @@ int store_segment_write(struct store_segment *segment, const struct store_batch 
 	(void)sqlite3_bind_int64(segment->insert, 5, checksum_of(&row, txns));
 	store_bind_bytes(segment->insert, 6, txns);
 	error = store_db_step(&segment->db, segment->insert, ret_refusal);
-	if (!error)
-		segment->size += batch->txns.size;
-	return error;
+	if (error)
+		return error;
+	segment->size += batch->txns.size;
+	if (batch->count <= LIGHT_COMMIT_COUNT_MAX)
+		segment->light_commit_count++;
+	else
+		segment->light_commit_count = 0;
+	return 0;
 }
 
 bool store_segment_is_full(const struct store_segment *segment, size_t size)

@@ -48,7 +48,7 @@ struct store_segment {
 	sqlite3_stmt *insert;
 	size_t size;               /* of the rows written */
 	size_t wal_frame_count;    /* in its WAL now */
-	size_t light_commit_count; /* the last so many commits were small */
+	size_t light_commit_count; /* the last so many had a transaction or two */
 };
 
 /* Make an empty one; it has no name yet. */
