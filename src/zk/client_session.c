@@ -1,8 +1,8 @@
 /*
  * The session's life on the wire: which server to try, the handshake, what to
- * send next, pings, expiry and the end. Times follow the Java client: what a
- * try may take is the timeout over the number of servers; a server that said
- * nothing for two thirds of the timeout is given up (ClientCnxn.SendThread).
+ * send next, pings, expiry and the end. Times follow the Java client: a server
+ * that said nothing for two thirds of the timeout is given up, and all servers
+ * get a share of the timeout to answer a try (ClientCnxn.SendThread).
  */
 #include <string.h>
 
@@ -14,6 +14,7 @@
 
 enum {
 	ATTEMPT_MIN_MS = 1000,
+	ATTEMPT_SHARES_MIN = 3,
 	/* The first round over the servers: only so much that many clients don't come as one. */
 	FIRST_JITTER_MS = 20,
 	BACKOFF_MIN_MS = 50,
@@ -43,9 +44,17 @@ void zk_client_try_next(struct zk_client *client)
 	client->retry_at_ms = client->now_ms + backoff(client);
 }
 
+/*
+ * Java's is the timeout over the number of servers. With few of them a try that hangs would take
+ * all the patience there is, and some do: an Apache server that is just starting can accept a
+ * connection and never look at it again (seen on 3.8.0).
+ */
 static msec_t attempt_ms(const struct zk_client *client)
 {
-	msec_t share_ms = client->options.timeout_ms / (msec_t)client->options.server_count;
+	size_t shares = client->options.server_count > ATTEMPT_SHARES_MIN
+				? client->options.server_count
+				: ATTEMPT_SHARES_MIN;
+	msec_t share_ms = client->options.timeout_ms / (msec_t)shares;
 
 	return share_ms > ATTEMPT_MIN_MS ? share_ms : ATTEMPT_MIN_MS;
 }

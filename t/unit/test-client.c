@@ -575,6 +575,23 @@ static void silent_server_is_left_for_the_next(void **state)
 	end(w);
 }
 
+/* One that hangs must leave time for others, also where it is the only address. */
+static void a_try_that_hangs_leaves_patience_for_more(void **state)
+{
+	const struct zk_client_options options = {.server_count = 1, .timeout_ms = TIMEOUT_MS};
+	struct world *w = begin(&options);
+
+	submit_get(w, "/a", false, 1);
+	accept_connection(w);
+	(void)take_handshake(w);
+	advance(w, TIMEOUT_MS / 3 + 50);
+	assert_int_equal(w->disconnects, 1);
+	establish(w, SESSION);
+	take(w, ZK_OP_GET_DATA);
+	assert_int_equal(w->note_count, 0);
+	end(w);
+}
+
 static void pings_keep_an_idle_session(void **state)
 {
 	struct world *w = begin_established(NULL);
@@ -2038,6 +2055,7 @@ int main(void)
 		cmocka_unit_test(reconnect_offers_the_session_and_what_it_has_seen),
 		cmocka_unit_test(all_servers_are_tried_in_turn_with_growing_delays),
 		cmocka_unit_test(silent_server_is_left_for_the_next),
+		cmocka_unit_test(a_try_that_hangs_leaves_patience_for_more),
 		cmocka_unit_test(pings_keep_an_idle_session),
 		cmocka_unit_test(pings_are_sent_also_while_only_listening),
 		cmocka_unit_test(silence_of_two_thirds_ends_the_connection),
