@@ -14,8 +14,11 @@
 #include "src/zk/path.h"
 
 enum {
-	/* Stats are asked for so many entries ahead of the reader. */
+	/* So many entries are answered at a time, whatever room the kernel has. */
+	DIR_WINDOW_MAX = 512,
+	/* Stats are asked for so many entries ahead of the reader, where not too much waits. */
 	DIR_AHEAD_MAX = 512,
+	DIR_AHEAD_PENDING_MAX = ZK_CLIENT_FLIGHT_MAX,
 	/* The smallest entry that the kernel is given: its header, and a name padded to 8 bytes. */
 	DIR_ENTRY_SIZE_MIN = 32,
 	/* "." and ".." come first. */
@@ -326,9 +329,10 @@ static void on_entry(void *data, int32_t code, int error, struct znode *znode)
 /* Ask for all entries before end, and beyond it for as many as keep the server busy. */
 static void ask_until(struct stream *stream, size_t end)
 {
-	size_t last = end + DIR_AHEAD_MAX < stream->count ? end + DIR_AHEAD_MAX : stream->count;
+	size_t pending = zk_client_pending(client_session(stream->fs->client));
+	size_t last = pending < DIR_AHEAD_PENDING_MAX ? end + DIR_AHEAD_MAX : end;
 
-	while (stream->asked < last) {
+	while (stream->asked < last && stream->asked < stream->count) {
 		struct entry *entry = &stream->entries[stream->asked++];
 		struct question *question;
 
@@ -357,16 +361,14 @@ static void answer_reader(struct stream *stream, struct reader *reader)
 	char *buf = mem_alloc(reader->size);
 	size_t used = 0;
 
-	for (size_t i = (size_t)reader->offset; i < stream->count && !request->answered; i++) {
+	for (size_t i = (size_t)reader->offset; i < reader->end && !request->answered; i++) {
 		const struct entry *entry = &stream->entries[i];
 		struct stat stat = {.st_ino = entry->ino, .st_mode = entry->type};
 		size_t size;
 
 		if (entry->state == ENTRY_GONE)
 			continue;
-		/* More would be unknown yet: the kernel asks again from here. */
-		if (entry->state != ENTRY_KNOWN)
-			break;
+		ASSERT(entry->state == ENTRY_KNOWN);
 		size = fuse_add_direntry(request->fuse, buf + used, reader->size - used,
 					 entry->shown, &stat, (off_t)i + 1);
 		if (size > reader->size - used)
@@ -377,9 +379,7 @@ static void answer_reader(struct stream *stream, struct reader *reader)
 	free(buf);
 }
 
-/*
- * Are the types known of all that may fit? For what has gone, as much more is
- * looked at: an answer without any entry would end the listing.
+/* Are the types known of all that is to be answered? For what has gone, as much more is looked at.
  */
 static bool is_ready(struct stream *stream, struct reader *reader)
 {
@@ -391,6 +391,7 @@ static bool is_ready(struct stream *stream, struct reader *reader)
 		if (state != ENTRY_KNOWN && state != ENTRY_GONE)
 			return false;
 		reader->at++;
+		/* An answer without any entry would end the listing. */
 		if (state == ENTRY_GONE && reader->end < stream->count)
 			reader->end++;
 	}
@@ -440,6 +441,8 @@ static void begin_reading(struct stream *stream, struct request *request, size_t
 	size_t begin = (size_t)offset < stream->count ? (size_t)offset : stream->count;
 	size_t room = size / DIR_ENTRY_SIZE_MIN + 1;
 
+	if (room > DIR_WINDOW_MAX)
+		room = DIR_WINDOW_MAX;
 	reader->request = request;
 	reader->size = size;
 	reader->offset = (off_t)begin;
