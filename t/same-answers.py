@@ -318,27 +318,41 @@ class Conversation:
         opcode = self.random.choice(list(records) + often)
         return opcode, records[opcode]()
 
-    # What one server says to it, to the sender and, up to a ping's answer, to the others.
-    def say(self, connections, role, opcode, message):
-        connections[role].send(message)
-        said = [answers(connections[role], opcode)]
+    # One request, or many at once: but those whose effect on what is behind them depends on
+    # how soon Apache applies them (setACL), or that may be answered before their turn (auth).
+    def batch(self, role, first_xid):
+        count = self.random.choice([1, 1, 1, 20])
+        requests = []
+        while len(requests) < count:
+            opcode, body = self.request(role)
+            if count == 1 or opcode not in (SET_ACL, AUTH):
+                xid = first_xid + len(requests)
+                requests.append((opcode, integer(xid) + integer(opcode) + body))
+        return requests
+
+    # What one server says to them, to the sender and, up to a ping's answer, to the others.
+    def say(self, connections, role, requests):
+        for _, message in requests:
+            connections[role].send(message)
+        said = [answers(connections[role], opcode) for opcode, _ in requests]
         for other in connections:
             if other is not connections[role]:
                 other.send(integer(-2) + integer(PING))
                 said.append(answers(other, PING))
-        self.zxid = max(self.zxid, said[0][-1][1])
+        self.zxid = max(self.zxid, said[-1][-1][1])
         return said
 
     def hold(self, ports, count):
         servers = [[Connection(port) for _ in range(3)] for port in ports]
-        for xid in range(1, count + 1):
+        xid = 1
+        while xid < count:
             role = self.random.randrange(3)
-            opcode, body = self.request(role)
-            message = integer(xid) + integer(opcode) + body
-            apache, ours = (self.say(server, role, opcode, message) for server in servers)
-            if apache != ours:
-                sys.exit(f"request {xid}, operation {opcode}, {body.hex()}:\n"
-                         f"Apache {apache}\nours   {ours}")
+            requests = self.batch(role, xid)
+            for apache, ours in zip(*(self.say(server, role, requests) for server in servers)):
+                if apache != ours:
+                    sys.exit(f"from request {xid} on, {[body.hex() for _, body in requests]}:\n"
+                             f"Apache {apache}\nours   {ours}")
+            xid += len(requests)
         for connection in servers[0] + servers[1]:
             connection.socket.close()
 
