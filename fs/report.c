@@ -41,6 +41,18 @@ static _Noreturn void wait_for_report(int fd)
 	exit((int)status);
 }
 
+/*
+ * What the caller had open besides its standard descriptors is not for a
+ * process that stays: a shell that waits for the end of a pipe would wait for us.
+ */
+static void close_inherited(int keep_fd)
+{
+	/* These fail on kernels before 5.9 only; a descriptor too many does no harm then. */
+	if (keep_fd > 3)
+		(void)close_range(3, (unsigned)keep_fd - 1, 0);
+	(void)close_range((unsigned)keep_fd + 1, ~0U, 0);
+}
+
 void report_init(struct report *report, bool background)
 {
 	int fds[2];
@@ -57,8 +69,8 @@ void report_init(struct report *report, bool background)
 		close(fds[1]);
 		wait_for_report(fds[0]);
 	}
-	close(fds[0]);
 	report->fd = fds[1];
+	close_inherited(report->fd);
 	setsid();
 }
 
