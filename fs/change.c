@@ -194,7 +194,11 @@ static void take_data_changed(struct fs *fs, struct bytes path)
 	changed->fs = fs;
 	changed->node = node;
 	node_hold(node);
-	znode_get(fs, path, ZNODE_STAT | ZNODE_DATA, on_value, changed);
+	/* Of a directory it matters whether the value is null; of a file, what it is shown as now. */
+	if (node_is_dir(node))
+		znode_get(fs, path, ZNODE_STAT | ZNODE_DATA, on_value, changed);
+	else
+		znode_get_shown(fs, path, on_value, changed);
 }
 
 static void take(struct fs *fs, enum zk_event_type type, struct bytes path)

@@ -461,7 +461,7 @@ static void start(struct inject *inject, struct command *command)
 		}
 	}
 	if (command->kind == COMMAND_CREATED || command->kind == COMMAND_MODIFIED)
-		znode_get(fs, bytes_of_text(command->path), ZNODE_STAT | ZNODE_DATA, on_znode, fs);
+		znode_get_shown(fs, bytes_of_text(command->path), on_znode, fs);
 	else
 		perform(inject, command);
 }
