@@ -113,12 +113,24 @@ static void move_node(struct renaming *renaming, struct bytes path, zxid_t czxid
 		namespace_unlinked(fs, replaced);
 	if (!renaming->source)
 		return;
-	if (renaming->target != TARGET_DATA) {
+	switch (renaming->target) {
+	case TARGET_ABSENT:
+	case TARGET_FILE:
 		node_move(fs, renaming->source, path, czxid);
 		return;
+	case TARGET_MODE:
+		/* The kernel has it in the mode directory now, where the next one of that name is
+		 * another. */
+		node_move(fs, renaming->source, path, czxid);
+		if (!renaming->source->file)
+			node_detach(fs, renaming->source);
+		break;
+	case TARGET_DATA:
+		/* An inode of a file can't become that of .data. */
+		namespace_unlinked(fs, renaming->source);
+		break;
 	}
-	/* An inode of a file can't become that of .data: the kernel looks it up anew. */
-	namespace_unlinked(fs, renaming->source);
+	/* By ESTALE the kernel learns of it at once, and by this for good. */
 	inval_entry(fs, renaming->to_dir->nodeid, renaming->to_shown);
 }
 

@@ -255,6 +255,18 @@ static void untake(struct fs *fs, struct node *node, bool taken)
 	node_forget(fs, node, node_is_root(node) || taken ? 0 : 1);
 }
 
+/*
+ * What stands in a mode directory is there for who made it alone: the next one
+ * who names it makes another, or is told that it is there.
+ */
+static void fill_entry(struct request *request, struct node *node,
+		       struct fuse_entry_param *ret_entry)
+{
+	node_entry(request->fs, node, ret_entry);
+	if (request->dirs[0] && request->dirs[0]->kind == NODE_MODE)
+		ret_entry->entry_timeout = 0;
+}
+
 void request_reply_entry(struct request *request, struct node *node)
 {
 	struct fs *fs = request->fs;
@@ -265,7 +277,7 @@ void request_reply_entry(struct request *request, struct node *node)
 		node_forget(fs, node, 0);
 		return;
 	}
-	node_entry(fs, node, &entry);
+	fill_entry(request, node, &entry);
 	node->lookup_count++;
 	untake(fs, node, fuse_reply_entry(fuse, &entry) == 0);
 	end_answer(request);
@@ -282,7 +294,7 @@ bool request_reply_create(struct request *request, struct node *node, struct fus
 		node_forget(fs, node, 0);
 		return false;
 	}
-	node_entry(fs, node, &entry);
+	fill_entry(request, node, &entry);
 	node->lookup_count++;
 	taken = fuse_reply_create(fuse, &entry, fi) == 0;
 	untake(fs, node, taken);
