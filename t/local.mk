@@ -24,7 +24,8 @@ SH_TESTS = \
 	%D%/t2010-zkfsd.sh \
 	%D%/t2020-store.sh \
 	%D%/t2100-client-session.sh \
-	%D%/t2900-kill9.sh
+	%D%/t2900-kill9.sh \
+	%D%/t3105-rename.sh
 
 # Written before what they test; each moves up once it passes.
 TESTS_PENDING = \
