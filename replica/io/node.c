@@ -1,10 +1,13 @@
 #include "replica/io/node_impl.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "replica/io/data_dir.h"
 #include "src/base/log.h"
@@ -202,10 +205,12 @@ static struct node *new_node(struct loop *loop, const struct config *config)
 }
 
 /* The store's workers have done something. */
-static void on_async(uv_async_t *async)
+static void on_news(uv_poll_t *news, int status, int events)
 {
-	struct node *node = async->data;
+	struct node *node = news->data;
+	eventfd_t count;
 
+	(void)!eventfd_read(node->news_fd, &count); /* that it is not zero is all it says */
 	store_poll(node->store);
 }
 
@@ -220,12 +225,20 @@ static void on_handle_closed(uv_handle_t *handle)
 
 static int open_handles(struct node *node)
 {
-	int error = uv_async_init(&node->loop->uv, &node->async, on_async);
+	int error;
 
-	if (error < 0)
+	node->news_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (node->news_fd < 0)
+		return -errno;
+	error = uv_poll_init(&node->loop->uv, &node->news, node->news_fd);
+	if (error < 0) {
+		(void)close(node->news_fd);
 		return error;
-	(void)uv_timer_init(&node->loop->uv, &node->timer); /* never fails */
-	node->async.data = node;
+	}
+	/* These fail for a handle that is closing only. */
+	(void)uv_poll_start(&node->news, UV_READABLE, on_news);
+	(void)uv_timer_init(&node->loop->uv, &node->timer);
+	node->news.data = node;
 	node->timer.data = node;
 	node->handle_count = 2;
 	loop_hook_add(node->loop, &node->hook, run_turn);
@@ -245,7 +258,9 @@ static void release(struct node *node)
 	free(node->log_path);
 	free(node->address);
 	loop_hook_remove(&node->hook);
-	uv_close((uv_handle_t *)&node->async, on_handle_closed);
+	(void)uv_poll_stop(&node->news); /* always 0 */
+	(void)close(node->news_fd);
+	uv_close((uv_handle_t *)&node->news, on_handle_closed);
 	uv_close((uv_handle_t *)&node->timer, on_handle_closed);
 }
 

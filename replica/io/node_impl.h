@@ -37,7 +37,12 @@ struct node {
 
 	struct loop_hook hook;
 	uv_timer_t timer;
-	uv_async_t async; /* the store has something to tell */
+	/*
+	 * The store has something to tell: an eventfd of our own, because the loop
+	 * spins on a uv_async_t until its sender is done.
+	 */
+	int news_fd;
+	uv_poll_t news;
 	int handle_count;
 
 	enum node_state state;

@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 
 #include "replica/io/data_dir.h"
 #include "replica/io/recovery.h"
@@ -54,7 +55,7 @@ static void on_store_notify(void *data)
 {
 	struct node *node = data;
 
-	(void)uv_async_send(&node->async); /* can't fail while the handle is open */
+	(void)!eventfd_write(node->news_fd, 1); /* can't fail: the loop empties the counter */
 }
 
 /* ---- pace ---- */

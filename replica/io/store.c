@@ -405,12 +405,16 @@ void store_cork(struct store *store)
 
 void store_uncork(struct store *store)
 {
+	bool has_jobs;
+
 	ASSERT(store->is_corked);
 	store->is_corked = false;
 	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
-	if (!list_is_empty(&store->jobs))
-		store_wake(store, STORE_LOG_WORKER);
+	has_jobs = !list_is_empty(&store->jobs);
 	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
+	/* Not with the lock held, on which the worker would wait at once. */
+	if (has_jobs)
+		store_wake(store, STORE_LOG_WORKER);
 }
 
 size_t store_queue_size(struct store *store)
