@@ -110,23 +110,10 @@ static void on_touched(struct request *request, const struct zk_reply *reply, vo
 	struct query *query = data;
 	struct fs *fs = request->fs;
 	struct bytes path = bytes_of_text(query->node->path);
-	struct jute_reader body = reply->body;
 	int error = request_errno(reply);
-	struct zk_stat stat = {0};
-	struct value *value;
 
 	if (!error)
-		zk_stat_read(&body, &stat);
-	if (!error && body.error) {
-		znode_forget(fs, path, ZNODE_STAT | ZNODE_DATA);
-	} else if (!error) {
-		value = value_new(query->value->is_null
-					  ? BYTES_NULL
-					  : bytes_of(query->value->data, query->value->size),
-				  &stat);
-		znode_set(fs, path, value, &stat);
-		value_drop(value);
-	}
+		znode_set_replied(fs, path, value_data(query->value), reply);
 	change_own_end(fs, ZK_EVENT_NODE_DATA_CHANGED, path, !error);
 	/* Somebody else has just set it: it has been touched. */
 	if (reply->code == ZK_BADVERSION)
@@ -148,11 +135,7 @@ static void on_touch_value(void *data, int32_t code, int error, struct znode *zn
 	}
 	path = bytes_of_text(query->node->path);
 	query->value = value_hold(znode->value);
-	zk_request_set_data(&zk_request, path,
-			    query->value->is_null
-				    ? BYTES_NULL
-				    : bytes_of(query->value->data, query->value->size),
-			    znode->stat.version);
+	zk_request_set_data(&zk_request, path, value_data(query->value), znode->stat.version);
 	change_own_begin(query->request->fs, ZK_EVENT_NODE_DATA_CHANGED, path);
 	request_submit(query->request, &zk_request, on_touched, query);
 }

@@ -412,23 +412,12 @@ static void on_data_removed(struct request *request, const struct zk_reply *repl
 {
 	struct op *op = data;
 	struct fs *fs = op->fs;
-	struct jute_reader body = reply->body;
-	struct node *node = node_of_key(fs, NODE_DATA, op_path(op), NULL);
 	int error = request_errno(reply);
-	struct zk_stat stat = {0};
-	struct value *value;
 
-	if (!error)
-		zk_stat_read(&body, &stat);
-	if (!error && body.error) {
-		znode_forget(fs, op_path(op), ZNODE_STAT | ZNODE_DATA);
-	} else if (!error) {
-		value = value_new(BYTES_NULL, &stat);
-		znode_set(fs, op_path(op), value, &stat);
-		value_drop(value);
+	if (!error) {
+		znode_set_replied(fs, op_path(op), BYTES_NULL, reply);
+		namespace_unlinked(fs, node_of_key(fs, NODE_DATA, op_path(op), NULL));
 	}
-	if (!error)
-		namespace_unlinked(fs, node);
 	change_own_end(fs, ZK_EVENT_NODE_DATA_CHANGED, op_path(op), !error);
 	op_fail(op, error);
 }

@@ -184,13 +184,11 @@ static void add_creates(struct renaming *renaming, struct zk_request *zk_request
 {
 	list_for_each (&renaming->subtree->items, at) {
 		struct subtree_item *item = list_item(at, struct subtree_item, link);
-		const struct value *value = item->value;
 		char *path = new_path(renaming, item->path);
 
-		zk_request_multi_create(
-			zk_request, bytes_of_text(path),
-			value->is_null ? BYTES_NULL : bytes_of(value->data, value->size),
-			&item->acls, item->stat.ephemeral_owner ? ZK_EPHEMERAL : ZK_PERSISTENT);
+		zk_request_multi_create(zk_request, bytes_of_text(path), value_data(item->value),
+					&item->acls,
+					item->stat.ephemeral_owner ? ZK_EPHEMERAL : ZK_PERSISTENT);
 		free(path);
 	}
 }

@@ -230,8 +230,7 @@ static void on_multi(struct request *request, const struct zk_reply *reply, void
 static void submit(struct renaming *renaming, const struct zk_acls *acls)
 {
 	struct fs *fs = renaming->fs;
-	const struct value *value = renaming->value;
-	struct bytes data = value->is_null ? BYTES_NULL : bytes_of(value->data, value->size);
+	struct bytes data = value_data(renaming->value);
 	struct zk_request zk_request;
 
 	zk_request_multi_begin(&zk_request);

@@ -40,3 +40,8 @@ void value_drop(struct value *value)
 	if (--value->reference_count == 0)
 		free(value);
 }
+
+struct bytes value_data(const struct value *value)
+{
+	return value->is_null ? BYTES_NULL : bytes_of(value->data, value->size);
+}

@@ -271,20 +271,10 @@ static void on_data_removed(struct request *request, const struct zk_reply *repl
 {
 	struct op *op = data;
 	struct fs *fs = request->fs;
-	struct jute_reader body = reply->body;
 	int error = request_errno(reply);
-	struct zk_stat stat = {0};
-	struct value *value;
 
 	if (!error)
-		zk_stat_read(&body, &stat);
-	if (!error && body.error) {
-		znode_forget(fs, op_path(op), ZNODE_STAT | ZNODE_DATA);
-	} else if (!error) {
-		value = value_new(BYTES_NULL, &stat);
-		znode_set(fs, op_path(op), value, &stat);
-		value_drop(value);
-	}
+		znode_set_replied(fs, op_path(op), BYTES_NULL, reply);
 	change_own_end(fs, ZK_EVENT_NODE_DATA_CHANGED, op_path(op), !error);
 	/* With children it goes on being a file only while all of them wait for a lock. */
 	if (!error && op->node->kind == NODE_FILE && op->node->attached)

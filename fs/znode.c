@@ -295,6 +295,26 @@ void znode_set(struct fs *fs, struct bytes path, struct value *value, const stru
 	shrink(&fs->znodes);
 }
 
+void znode_set_replied(struct fs *fs, struct bytes path, struct bytes data,
+		       const struct zk_reply *reply)
+{
+	struct jute_reader body = reply->body;
+	struct zk_stat stat = {0};
+	struct value *value;
+
+	if (reply->outcome == ZK_OUTCOME_REPLIED)
+		zk_stat_read(&body, &stat);
+	else
+		stat = reply->stat;
+	if (reply->outcome == ZK_OUTCOME_REPLIED ? body.error : !reply->has_stat) {
+		znode_forget(fs, path, ZNODE_STAT | ZNODE_DATA);
+		return;
+	}
+	value = value_new(data, &stat);
+	znode_set(fs, path, value, &stat);
+	value_drop(value);
+}
+
 void znode_deleted(struct fs *fs, struct bytes path)
 {
 	struct znode *znode = entry_find(fs, path);

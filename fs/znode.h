@@ -11,6 +11,7 @@
 #include "src/zk/record.h"
 
 struct fs;
+struct zk_reply;
 
 /*
  * What this mount knows of the ensemble's znodes. An entry's parts (Stat, data,
@@ -50,6 +51,7 @@ struct value {
 struct value *value_new(struct bytes data, const struct zk_stat *stat);
 struct value *value_hold(struct value *value);
 void value_drop(struct value *value); /* NULL is fine */
+struct bytes value_data(const struct value *value); /* null if it is */
 
 enum {
 	ZNODE_STAT = 1,     /* exists, and its Stat */
@@ -116,6 +118,9 @@ void znode_unuse(struct fs *fs, struct znode *znode);
 /* Own changes: what a reply to our own write says is true from now on. */
 void znode_created(struct fs *fs, struct bytes path, struct bytes data, const struct zk_stat *stat);
 void znode_set(struct fs *fs, struct bytes path, struct value *value, const struct zk_stat *stat);
+/* The same from the reply to a setData of data; where that has no Stat, nothing is known. */
+void znode_set_replied(struct fs *fs, struct bytes path, struct bytes data,
+		       const struct zk_reply *reply);
 void znode_deleted(struct fs *fs, struct bytes path);
 
 /* A watch event, or doubt: the parts are not known any more, and never the Stat. */
