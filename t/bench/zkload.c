@@ -1,13 +1,14 @@
 /*
  * zkload: put a load of one kind on a ZooKeeper server, and say how it bore it.
  *
- *	zkload HOST:PORT[,HOST:PORT...] KIND SIZE IN_FLIGHT SECONDS
+ *	zkload HOST:PORT[,HOST:PORT...] KIND SIZE IN_FLIGHT SECONDS|COUNTx
  *
  * KIND is set, create, get or mixed (ten gets to one set). IN_FLIGHT requests
  * are kept outstanding, spread over at most CONNECTIONS_MAX connections; each
  * reply is followed by the next request at once. The first second warms up and
- * is not counted. It speaks the wire protocol itself and encodes a request by
- * copying a template, so that it costs little beside the server.
+ * is not counted; with COUNTx ("100000x") it ends after so many replies, warm-up
+ * or not, so that two servers can be given the same work. It speaks the wire protocol itself and
+ *encodes a request by copying a template, so that it costs little beside the server.
  *
  * Prints one line of "name value" pairs: ops_per_s p50_us p99_us max_us
  * longest_gap_ms (between two replies to writes) count errors.
@@ -84,6 +85,8 @@ struct load {
 	size_t size;
 	unsigned in_flight;
 	uint64_t seconds;
+	uint64_t reply_max; /* 0: by time */
+	uint64_t replies;
 	struct session sessions[CONNECTIONS_MAX];
 	unsigned session_count;
 	unsigned ready_count;
@@ -273,6 +276,10 @@ static void start_all(struct load *load)
 {
 	load->running = true;
 	load->now_us = clock_us();
+	if (load->reply_max) {
+		load->measuring = true;
+		load->begin_us = load->now_us;
+	}
 	for (unsigned i = 0; i < load->session_count; i++)
 		while (load->sessions[i].count < load->sessions[i].window)
 			send_next(&load->sessions[i]);
@@ -326,6 +333,8 @@ static void on_frame(struct conn *conn, struct bytes frame, void *data)
 	}
 	if (load->now_us == 0)
 		load->now_us = clock_us();
+	if (++load->replies == load->reply_max)
+		loop_stop(&load->loop);
 	count_reply(load, &session->flights[session->first], header.err);
 	session->first = (session->first + 1) % session->window;
 	session->count--;
@@ -385,7 +394,9 @@ static void on_wait_for_start(uv_timer_t *timer)
 	struct load *load = timer->data;
 	static unsigned waited_ms;
 
-	if (load->running)
+	if (load->running && load->reply_max)
+		uv_timer_stop(timer);
+	else if (load->running)
 		uv_timer_start(timer, on_measure, WARM_UP_MS, 0);
 	else if ((waited_ms += 10) > SETUP_TIMEOUT_MS)
 		die("the server did not let all sessions begin in time");
@@ -452,19 +463,32 @@ static unsigned long parse_number(const char *text, unsigned long max)
 	return number;
 }
 
+static void parse_end(struct load *load, char *text)
+{
+	char *count = strchr(text, 'x');
+
+	if (count)
+		*count = '\0';
+	if (count)
+		load->reply_max = parse_number(text, 1000000000);
+	else
+		load->seconds = parse_number(text, 3600);
+}
+
 int main(int argc, char **argv)
 {
 	static struct load load;
 	char *error;
 
 	if (argc != 6)
-		die("usage: zkload HOST:PORT[,...] set|create|get|mixed SIZE IN_FLIGHT SECONDS");
+		die("usage: zkload HOST:PORT[,...] set|create|get|mixed SIZE IN_FLIGHT "
+		    "SECONDS|COUNTx");
 	if (zk_servers_parse(argv[1], &load.servers, &error) != 0)
 		die(error);
 	load.kind = parse_kind(argv[2]);
 	load.size = parse_number(argv[3], 1 << 20);
 	load.in_flight = (unsigned)parse_number(argv[4], 65536);
-	load.seconds = parse_number(argv[5], 3600);
+	parse_end(&load, argv[5]);
 	load.node_count = load.in_flight < NODE_COUNT_MAX ? load.in_flight : NODE_COUNT_MAX;
 	load.value = mem_alloc(load.size);
 	memset(load.value, 'z', load.size);
