@@ -151,6 +151,26 @@ test_expect_success 'embedded, it is not reachable from elsewhere' '
 	test_status 0 wait "$pid"
 '
 
+test_expect_success 'a zoo.cfg may have any free port, and one address, IPv6 too' '
+	mkdir -p six && printf "%s\n" "dataDir=$PWD/six" clientPort=0 clientPortAddress=::1 >six.cfg &&
+	mkfifo port6.fifo &&
+	{ "$zkfsd" -f --port-fd 4 six.cfg 4>port6.fifo 2>six.log & } &&
+	pid=$! &&
+	read -r address <port6.fifo &&
+	test_equal "[::1]" "${address%:*}" &&
+	test_equal "$address" "$(cat six/zkfs-1/address)" &&
+	timeout 5 bash -c "exec 3<>/dev/tcp/::1/${address##*:} && printf srvr >&3 && cat <&3" >out &&
+	test_grep "^Mode: standalone" out &&
+	kill "$pid" &&
+	test_status 0 wait "$pid"
+'
+
+test_expect_success 'what java takes by -D is taken from SERVER_JVMFLAGS' '
+	write_zoo_cfg flags &&
+	SERVER_JVMFLAGS="-Xmx1g -Djute.maxbuffer=nonsense" runs 2 "$zkfsd" -f flags/zoo.cfg &&
+	test_grep "SERVER_JVMFLAGS: jute.maxbuffer: .nonsense. is no number" err
+'
+
 test_expect_success 'maxClientCnxns closes what is too many, and only that' - <<\EOT
 	start_zkfsd limited &&
 	sed -i s/^maxClientCnxns=.*/maxClientCnxns=3/ limited/zoo.cfg &&

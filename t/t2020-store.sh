@@ -75,7 +75,20 @@ test_expect_success 'after SIGKILL, too' '
 	stop_zkfsd server KILL &&
 	start_zkfsd &&
 	all_znodes >after &&
-	test_cmp before after
+	test_cmp before after &&
+	stop_zkfsd
+'
+
+test_expect_success 'dataLogDir takes the log, and only that' '
+	start_zkfsd apart "dataLogDir=$PWD/apart/deep/log" &&
+	zk create /a 1 &&
+	ls apart/deep/log/zkfs-1/log.*.db &&
+	! ls apart/data/zkfs-1/log.* &&
+	stop_zkfsd apart KILL &&
+	start_zkfsd apart &&
+	test_equal 1 "$(zk get /a)" &&
+	stop_zkfsd apart &&
+	start_zkfsd
 '
 
 test_expect_success 'a session and its ephemerals live through a restart' - <<\EOT
