@@ -184,6 +184,13 @@ t_unit_test_client_SOURCES = %D%/test-client.c %D%/cmocka.h
 t_unit_test_client_CFLAGS = $(unit_cflags)
 t_unit_test_client_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-clients
+TESTS += %D%/test-clients
+t_unit_test_clients_SOURCES = %D%/test-clients.c %D%/cmocka.h
+t_unit_test_clients_CFLAGS = $(unit_cflags)
+t_unit_test_clients_LDADD = replica/io/libreplicaio.a src/io/libio.a src/zk/libzk.a \
+	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-fourletter
 TESTS += %D%/test-fourletter
 t_unit_test_fourletter_SOURCES = %D%/test-fourletter.c %D%/cmocka.h
