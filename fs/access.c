@@ -177,6 +177,12 @@ static int32_t perms_of_world(const struct zk_acls *acls)
 	return perms;
 }
 
+void access_learn_created(struct fs *fs, struct bytes path)
+{
+	if (perms_of_world(&fs->files->acls) & ZK_PERM_WRITE)
+		access_learn(fs, path, ZK_PERM_WRITE);
+}
+
 static void on_acl(const struct zk_reply *reply, void *data)
 {
 	struct asking *asking = data;

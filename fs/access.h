@@ -32,6 +32,9 @@ void access_check_create(struct fs *fs, struct bytes path, file_then_fn then, vo
 /* It has been done: perm is ZK_PERM_WRITE or ZK_PERM_CREATE. Its Stat is taken from fs/znode.h. */
 void access_learn(struct fs *fs, struct bytes path, int32_t perm);
 
+/* It was created by us: what its ACL, the mount's option, allows everybody is known. */
+void access_learn_created(struct fs *fs, struct bytes path);
+
 /* For files_free. */
 void access_release(struct map *entries);
 

@@ -422,9 +422,12 @@ static void take_success(struct handle *handle, const struct zk_reply *reply, co
 	} else {
 		znode_forget(fs, path_bytes, ZNODE_STAT | ZNODE_DATA);
 	}
-	access_learn(fs, path_bytes, ZK_PERM_WRITE);
-	if (handle->sent_create)
+	if (handle->sent_create) {
+		access_learn_created(fs, path_bytes);
 		access_learn(fs, zk_path_parent(path_bytes), ZK_PERM_CREATE);
+	} else {
+		access_learn(fs, path_bytes, ZK_PERM_WRITE);
+	}
 	change_own_end(fs, own_change(handle), path_bytes, true);
 	if (file->unborn)
 		file_born(file, value ? value->czxid : reply->zxid);

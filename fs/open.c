@@ -287,7 +287,10 @@ static void made(struct opening *opening, struct bytes path, const struct zk_sta
 	opening->node =
 		node_get(fs, opening->is_data ? NODE_DATA : NODE_FILE, path, NULL, stat->czxid);
 	node_hold(opening->node);
-	access_learn(fs, path, ZK_PERM_WRITE);
+	if (opening->is_data)
+		access_learn(fs, path, ZK_PERM_WRITE);
+	else
+		access_learn_created(fs, path);
 }
 
 static bool is_done(const struct zk_reply *reply)
