@@ -9,13 +9,14 @@
 /*
  * How a znode's name is shown, and what a shown name means (DESIGN.md 3).
  *
- * Most names are shown as they are. Escaped as %XX, one to one, are the bytes
- * that no file name can hold, names that mean something else here (".data" and
- * the create modes, ".", "..", ".zkfs" in the root: their first byte), and a
- * '%' that would read as an escape. A name whose shown form is longer than 255
- * bytes is shown as its first bytes, cut at a character, then "%~" and the 40
- * hex digits of the SHA-1 of the whole name: such a name is found by comparing
- * with the names in its directory's list.
+ * Names are shown as they are, but for those that mean something else here:
+ * ".data", the create modes, ".", "..", and ".zkfs" in the root have their dot
+ * shown as "%2E", and what looks like such an escape has "25" put behind its
+ * '%'. Other percent signs stay: "50%25" is that name, and not another's shown
+ * form. A name that is longer than 255 bytes so, or that no file can have, is
+ * shown as its first bytes, cut at a character, then "%~" and the 40 hex digits
+ * of the SHA-1 of the whole name: it is found by comparing with the names in
+ * its directory's list.
  */
 enum { NAME_SIZE_MAX = 255 };
 

@@ -50,7 +50,7 @@ struct value {
 
 struct value *value_new(struct bytes data, const struct zk_stat *stat);
 struct value *value_hold(struct value *value);
-void value_drop(struct value *value); /* NULL is fine */
+void value_drop(struct value *value);               /* NULL is fine */
 struct bytes value_data(const struct value *value); /* null if it is */
 
 enum {
