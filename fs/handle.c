@@ -292,9 +292,8 @@ static void handle_free(struct handle *handle)
 
 bool handle_is_uncommitted(const struct handle *handle)
 {
-	if (!content_is_clean(&handle->content))
-		return true;
-	return handle->file->unborn && handle->writable;
+	/* An unborn file has the handle that made it alone, be it to read: open(2) allows that. */
+	return handle->file->unborn || !content_is_clean(&handle->content);
 }
 
 static void free_unneeded_handle(struct handle *handle)

@@ -405,6 +405,16 @@ static void a_file_that_nothing_was_written_to_is_made_at_release(void **state)
 	assert_null(world.node.file);
 }
 
+static void a_file_that_is_created_to_be_read_is_made_too(void **state)
+{
+	struct handle *handle = created(O_RDONLY);
+
+	handle_release(handle);
+	assert_sent(1, "", 0);
+	answer_ok(0);
+	assert_null(world.node.file);
+}
+
 static void a_name_that_came_into_being_is_an_existing_file(void **state)
 {
 	static const struct {
@@ -726,6 +736,7 @@ int main(void)
 		story(what_was_read_and_changed_elsewhere_is_stale_and_sticks),
 		story(a_new_file_appears_with_its_value),
 		story(a_file_that_nothing_was_written_to_is_made_at_release),
+		story(a_file_that_is_created_to_be_read_is_made_too),
 		story(a_name_that_came_into_being_is_an_existing_file),
 		story(a_name_that_became_a_directory_is_eisdir),
 		story(a_birth_that_is_refused_leaves_no_name),
