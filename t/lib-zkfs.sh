@@ -93,11 +93,30 @@ stop_apache () { stop_server "$@"; }
 
 # ---------------------------------------------------------------- mounts
 
-# mount_zkfs NAME [OPT[,OPT...] [SOURCE]]: mounts the server, or SOURCE, at NAME.
+# mount_zkfs NAME [OPT[,OPT...] [SOURCE]]: mounts the server, or SOURCE, at NAME. In the foreground,
+# so that what zkfs has to say is in NAME.log and not in the system's.
 mount_zkfs () {
-	{ test -e "$1" || grep -q " $TEST_WORK/$1 " /proc/self/mountinfo || mkdir -p "$1"; } &&
+	is_mounted "$1" || mkdir -p "$1" || return 1
+	TEST_MOUNT=$TEST_WORK/$1 "$builddir/zkfs" -f ${2:+-o "$2"} "${3:-$server_addr}" \
+		"$TEST_WORK/$1" >>"$1.log" 2>&1 &
+	if ! wait_for 60 "! alive $! || { is_mounted $1 && test -e $1/.zkfs/status; }" || ! alive $!
+	then
+		tail -n 20 "$1.log" >&2
+		return 1
+	fi
+}
+
+# mount_in_background NAME [OPT[,OPT...] [SOURCE]]: as it is done outside of tests.
+mount_in_background () {
+	is_mounted "$1" || mkdir -p "$1" || return 1
 	TEST_MOUNT=$TEST_WORK/$1 timeout 60 \
 		"$builddir/zkfs" ${2:+-o "$2"} "${3:-$server_addr}" "$TEST_WORK/$1"
+}
+
+# mount_for_now NAME [OPT[,OPT...] [SOURCE]]: so, and for this body alone.
+mount_for_now () {
+	mount_in_background "$@" &&
+	test_when_finished "! is_mounted $1 || umount_zkfs $1"
 }
 
 # refused STATUS WORD COMMAND...: it exits with STATUS (any: but 0), and says why in one line that

@@ -7,7 +7,7 @@ test_skip_file_without FUSE,KAZOO
 test_expect_success 'when zkfs returns 0, the tree is there' - <<\EOT
 	start_server &&
 	zk create /there before &&
-	mount_zkfs m &&
+	mount_in_background m &&
 	is_mounted m &&
 	test_equal before "$(cat m/there)"
 EOT
@@ -28,14 +28,14 @@ test_expect_success 'umount ends all its processes, and leaves the directory as 
 EOT
 
 test_expect_success 'fusermount3 -u unmounts too' - <<\EOT
-	mount_zkfs m &&
+	mount_for_now m &&
 	fusermount3 -u m &&
 	wait_for 5 'test -z "$(mount_pids m)"' &&
 	! is_mounted m
 EOT
 
 test_expect_success 'umount closes the session: its ephemerals are gone within a second' - <<\EOT
-	mount_zkfs m &&
+	mount_for_now m &&
 	touch m/.ephemeral/mine &&
 	zk exists /mine &&
 	unmount m &&
@@ -47,7 +47,7 @@ EOT
 test_expect_success 'a chroot is the root of the mount' - <<\EOT
 	zk create /app &&
 	zk create /app/inner value &&
-	mount_zkfs m '' "$server_addr/app" &&
+	mount_for_now m '' "$server_addr/app" &&
 	test_equal inner "$(ls m)" &&
 	echo more >m/added &&
 	umount_zkfs m &&
@@ -62,9 +62,8 @@ EOT
 
 test_expect_success 'of several servers, one that answers is enough' - <<\EOT
 	free_port &&
-	mount_zkfs m '' "127.0.0.1:$ret_port,$server_addr" &&
-	test_equal before "$(cat m/there)" &&
-	umount_zkfs m
+	mount_for_now m '' "127.0.0.1:$ret_port,$server_addr" &&
+	test_equal before "$(cat m/there)"
 EOT
 
 prereq_IPV6 () {
@@ -73,9 +72,8 @@ prereq_IPV6 () {
 }
 
 test_expect_success IPV6 'an IPv6 address is written in brackets' - <<\EOT
-	mount_zkfs m '' "[::1]:$server_port" &&
-	test_equal before "$(cat m/there)" &&
-	umount_zkfs m
+	mount_for_now m '' "[::1]:$server_port" &&
+	test_equal before "$(cat m/there)"
 EOT
 
 test_expect_success 'no server: status 32, one sentence that names it, once the timeout is over' - <<\EOT
@@ -112,11 +110,10 @@ test_expect_success 'a mount point that is not there, or no directory, is refuse
 EOT
 
 test_expect_success 'a directory that has a zkfs already is refused, and stays as it is' - <<\EOT
-	mount_zkfs m &&
+	mount_for_now m &&
 	refused 32 "$PWD/m" "$builddir/zkfs" "$server_addr" "$PWD/m" &&
 	test_equal 1 "$(grep -c " $TEST_WORK/m " /proc/self/mountinfo)" &&
-	test_equal before "$(cat m/there)" &&
-	umount_zkfs m
+	test_equal before "$(cat m/there)"
 EOT
 
 test_expect_success ROOT 'no permission for /dev/fuse: status 32, and a sentence that says so' - <<\EOT
@@ -135,20 +132,20 @@ test_expect_success ROOT 'no permission for /dev/fuse: status 32, and a sentence
 EOT
 
 test_expect_success 'a dead mount, left by kill -9, is replaced by the next mount of the directory' - <<\EOT
-	mount_zkfs m &&
+	mount_for_now m &&
 	kill -9 "$(mount_pid m)" &&
 	wait_for 5 '! ls m' &&
-	mount_zkfs m &&
+	mount_for_now m &&
 	test_equal 1 "$(grep -c " $TEST_WORK/m " /proc/self/mountinfo)" &&
 	test_equal before "$(cat m/there)"
 EOT
 
 test_expect_success 'a data directory inside a mount of zkfs is refused' - <<\EOT
+	mount_for_now m &&
 	mkdir -p d &&
 	refused any "$PWD/m" "$builddir/zkfs" "$PWD/m/data/" d &&
 	! test -e m/data &&
-	! is_mounted d &&
-	umount_zkfs m
+	! is_mounted d
 EOT
 
 test_expect_success 'in the foreground (-f) it stays until it is unmounted, and exits with 0' - <<\EOT
@@ -161,7 +158,7 @@ test_expect_success 'in the foreground (-f) it stays until it is unmounted, and 
 EOT
 
 test_expect_success 'SIGTERM unmounts and closes the session' - <<\EOT
-	mount_zkfs m &&
+	mount_for_now m &&
 	touch m/.ephemeral/short &&
 	kill -s TERM "$(mount_pid m)" &&
 	wait_for 10 '! is_mounted m && test -z "$(mount_pids m)"' &&
@@ -169,7 +166,7 @@ test_expect_success 'SIGTERM unmounts and closes the session' - <<\EOT
 EOT
 
 test_expect_success 'ro: what changes anything is EROFS, reading works, others changes are seen' - <<\EOT
-	mount_zkfs m ro &&
+	mount_for_now m ro &&
 	test_equal before "$(cat m/there)" &&
 	test_fails_with 'Read-only file system' touch m/new &&
 	test_fails_with 'Read-only file system' tee m/there </dev/null &&
@@ -179,24 +176,22 @@ test_expect_success 'ro: what changes anything is EROFS, reading works, others c
 	test_fails_with 'Read-only file system' touch m/.ephemeral/x &&
 	zk set /there after &&
 	wait_for 5 'test "$(cat m/there)" = after' &&
-	zk set /there before &&
-	umount_zkfs m
+	zk set /there before
 EOT
 
 test_expect_success 'modes and owners: 0644, 0755 and the mounter, or as the options say' - <<\EOT
 	zk create /dir &&
-	mount_zkfs m &&
+	mount_for_now m &&
 	test_equal "644 $(id -u) $(id -g)" "$(stat -c '%a %u %g' m/there)" &&
 	test_equal "755 $(id -u) $(id -g)" "$(stat -c '%a %u %g' m/dir)" &&
 	umount_zkfs m &&
-	mount_zkfs m uid=12,gid=34,fmode=0640,dmode=0710 &&
+	mount_for_now m uid=12,gid=34,fmode=0640,dmode=0710 &&
 	test_equal '640 12 34' "$(stat -c '%a %u %g' m/there)" &&
-	test_equal '710 12 34' "$(stat -c '%a %u %g' m/dir)" &&
-	umount_zkfs m
+	test_equal '710 12 34' "$(stat -c '%a %u %g' m/dir)"
 EOT
 
 test_expect_success 'ephemeral: what is created in such a mount ends with it' - <<\EOT
-	mount_zkfs m ephemeral &&
+	mount_for_now m ephemeral &&
 	echo me >m/member &&
 	test "$(zk stat /member ephemeralOwner)" != 0 &&
 	umount_zkfs m &&
@@ -204,23 +199,21 @@ test_expect_success 'ephemeral: what is created in such a mount ends with it' - 
 EOT
 
 test_expect_success 'acl: the ACL of what is created' - <<\EOT
-	mount_zkfs m acl=world:anyone:cdr &&
+	mount_for_now m acl=world:anyone:cdr &&
 	echo x >m/guarded &&
 	zk run <<-\EOF &&
 	acls, stat = zk.get_acls("/guarded")
 	assert [(a.id.scheme, a.id.id, a.perms) for a in acls] == [("world", "anyone", 1 + 4 + 8)], acls
 	EOF
 	test_fails_with 'Permission denied' tee m/guarded </dev/null &&
-	rm m/guarded &&
-	umount_zkfs m
+	rm m/guarded
 EOT
 
 test_expect_success 'as mount.zkfs: the options that mount(8) passes on are taken' - <<\EOT
 	ln -sf "$builddir/zkfs" mount.zkfs &&
 	TEST_MOUNT=$PWD/m ./mount.zkfs "$server_addr" "$PWD/m" -n -v \
 		-o rw,defaults,_netdev,nofail,noauto,auto,user,users,owner,group,noatime,relatime,x-systemd.automount &&
-	test_equal before "$(cat m/there)" &&
-	umount_zkfs m
+	test_equal before "$(cat m/there)"
 EOT
 
 test_expect_success 'as mount.zkfs: -f checks and mounts nothing, -s passes over unknown options' - <<\EOT
@@ -228,8 +221,7 @@ test_expect_success 'as mount.zkfs: -f checks and mounts nothing, -s passes over
 	! is_mounted m &&
 	refused 1 nonsense ./mount.zkfs "$server_addr" "$PWD/m" -o nonsense &&
 	TEST_MOUNT=$PWD/m ./mount.zkfs -s "$server_addr" "$PWD/m" -o nonsense,timeout=5 &&
-	is_mounted m &&
-	umount_zkfs m
+	is_mounted m
 EOT
 
 # /sbin/mount.zkfs, for these commands alone: a layer over /sbin in a mount namespace of their own.

@@ -8,9 +8,26 @@ test_skip_file_without FUSE,KAZOO
 lines=${TEST_APPEND_LINES:-250}
 test -z "${TEST_LONG-}" || lines=1000
 
-# python ARG...: Python from stdin, with a deadline.
+# python ARG...: Python from stdin, with a deadline. sees(PATH, BYTES): another mount hears of a
+# change a little later than the server; this waits for it.
 python () {
-	timeout 120 "$PYTHON" - "$@"
+	{
+		cat <<-\EOF &&
+		import time
+		def sees(path, value, seconds=5):
+		    end = time.monotonic() + seconds
+		    while True:
+		        try:
+		            seen = open(path, "rb").read()
+		        except FileNotFoundError:
+		            seen = None
+		        if seen == value:
+		            return
+		        assert time.monotonic() < end, (path, seen, value)
+		        time.sleep(0.01)
+		EOF
+		cat
+	} | timeout 120 "$PYTHON" - "$@"
 }
 
 test_expect_success 'two mounts of one server' - <<\EOT
@@ -87,19 +104,16 @@ test_expect_success ': > f empties it, a moment after close at the latest' - <<\
 	! zk null /emptied
 EOT
 
-test_expect_success 'fsync commits, and sync FILE' - <<\EOT
-	python m1/synced <<-\EOF
-	import os, subprocess, sys
-	path = sys.argv[1]
-	def others_see():
-	    return open(path.replace("m1", "m2")).read()
-	fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+test_expect_success 'fsync commits' - <<\EOT
+	python m1/synced m2/synced <<-\EOF
+	import os, sys
+	fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
 	os.write(fd, b"one ")
 	os.fsync(fd)
-	assert others_see() == "one ", others_see()
+	sees(sys.argv[2], b"one ")
 	os.write(fd, b"two")
-	subprocess.check_call(["sync", path])
-	assert others_see() == "one two", others_see()
+	os.fdatasync(fd)
+	sees(sys.argv[2], b"one two")
 	os.close(fd)
 	EOF
 EOT
@@ -111,38 +125,34 @@ test_expect_success 'O_SYNC and the option sync: each write commits' - <<\EOT
 	fd = os.open(sys.argv[1], os.O_WRONLY | os.O_TRUNC | os.O_SYNC)
 	for i in range(3):
 	    os.write(fd, b"x")
-	assert open(sys.argv[1].replace("m1", "m2")).read() == "xxx"
+	sees(sys.argv[1].replace("m1", "m2"), b"xxx")
 	EOF
 	test_equal 3 "$(zk stat /each version)" &&
-	mount_zkfs m3 sync &&
+	mount_for_now m3 sync &&
 	python m3/each <<-\EOF &&
 	import os, sys
 	fd = os.open(sys.argv[1], os.O_WRONLY | os.O_TRUNC)
 	for i in range(3):
 	    os.write(fd, b"y")
-	assert open(sys.argv[1].replace("m3", "m2")).read() == "yyy"
+	sees(sys.argv[1].replace("m3", "m2"), b"yyy")
 	EOF
-	umount_zkfs m3
+	umount_for_now m3
 EOT
 
 test_expect_success 'commit=1: a dirty handle that is idle for a second is committed' - <<\EOT
-	mount_zkfs m3 commit=1 &&
+	mount_for_now m3 commit=1 &&
 	python m3/idle m1/idle <<-\EOF &&
 	import os, sys, time
 	fd = os.open(sys.argv[1], os.O_WRONLY | os.O_CREAT)
 	os.write(fd, b"waiting")
-	end = time.monotonic() + 5
-	while not os.path.exists(sys.argv[2]):
-	    assert time.monotonic() < end, "an idle handle was not committed"
-	    time.sleep(0.05)
-	assert open(sys.argv[2]).read() == "waiting"
+	sees(sys.argv[2], b"waiting")
 	os.close(fd)
 	EOF
-	umount_zkfs m3
+	umount_for_now m3
 EOT
 
 test_expect_success 'umount commits what only a RELEASE would have: a child wrote, its parent had closed' - <<\EOT
-	mount_zkfs m3 &&
+	mount_for_now m3 &&
 	for i in 1 2 3 4 5
 	do
 		python m3/last-words-$i <<-\EOF || return 1
@@ -159,7 +169,7 @@ test_expect_success 'umount commits what only a RELEASE would have: a child wrot
 		os.wait()
 		EOF
 	done &&
-	umount_zkfs m3 &&
+	umount_for_now m3 &&
 	for i in 1 2 3 4 5
 	do
 		test_equal kept "$(zk get /last-words-$i)" || return 1
@@ -175,8 +185,8 @@ test_expect_success 'while it has uncommitted data, others and other processes r
 	path = sys.argv[1]
 	fd = os.open(path, os.O_WRONLY | os.O_TRUNC)
 	os.write(fd, b"not yet")
-	for where in (path, path.replace("m1", "m2")):
-	    assert subprocess.check_output(["cat", where]) == b"committed\n", where
+	sees(path.replace("m1", "m2"), b"committed\n")
+	assert subprocess.check_output(["cat", path]) == b"committed\n"
 	assert os.fstat(fd).st_size == 7
 	os.close(fd)
 	EOF
@@ -194,15 +204,11 @@ test_expect_success 'a reader that has it open reads one version to its end, the
 	put(theirs, old)
 	for writer in (mine, theirs):
 	    put(theirs, old)
-	    end = time.monotonic() + 5
-	    while open(mine, "rb").read() != old:
-	        assert time.monotonic() < end
+	    sees(mine, old)
 	    fd = os.open(mine, os.O_RDONLY)
 	    first = os.read(fd, 400)
 	    put(writer, new)
-	    end = time.monotonic() + 5
-	    while open(mine, "rb").read() != new:
-	        assert time.monotonic() < end
+	    sees(mine, new)
 	    rest = b""
 	    while True:
 	        piece = os.read(fd, 400)
@@ -305,10 +311,7 @@ test_expect_success 'an O_APPEND handle that is held open is committed when idle
 	open(sys.argv[1], "w").close()
 	fd = os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND)
 	os.write(fd, b"line\n")
-	end = time.monotonic() + 4
-	while open(sys.argv[2]).read() != "line\n":
-	    assert time.monotonic() < end, "an idle append was not committed"
-	    time.sleep(0.05)
+	sees(sys.argv[2], b"line\n", 4)
 	EOF
 EOT
 
@@ -356,13 +359,14 @@ test_expect_success 'O_RDWR is compare-and-set: somebody else was faster is ESTA
 	    os.close(fd)
 	except OSError as error:
 	    assert error.errno == errno.ESTALE, error
-	assert open(theirs).read() == "2\n", open(theirs).read()
+	sees(theirs, b"2\n")
+	sees(mine, b"2\n")
 	fd = os.open(mine, os.O_RDWR)
 	assert os.read(fd, 10) == b"2\n"
 	os.pwrite(fd, b"3", 0); os.fsync(fd)
 	os.pwrite(fd, b"4", 0); os.fsync(fd)
 	os.close(fd)
-	assert open(theirs).read() == "4\n", open(theirs).read()
+	sees(theirs, b"4\n")
 	EOF
 EOT
 
@@ -433,9 +437,7 @@ test_expect_success 'a new znode of that name is not written by a handle of the 
 	zk = ["$PYTHON", "$srcdir/t/zk.py", "$server_addr"]
 	subprocess.check_call(zk + ["delete", "/reborn"])
 	subprocess.check_call(zk + ["create", "/reborn", "newborn"])
-	end = time.monotonic() + 5
-	while open(sys.argv[1]).read() != "newborn":
-	    assert time.monotonic() < end
+	sees(sys.argv[1], b"newborn")
 	try:
 	    os.write(fd, b"OLD")
 	    os.fsync(fd)
@@ -507,9 +509,9 @@ test_expect_success 'MAP_PRIVATE works, so programs run from the mount; MAP_SHAR
 	except OSError as error:
 	    assert error.errno == errno.ENODEV, error
 	EOF
-	mount_zkfs m4 fmode=0755 &&
+	mount_for_now m4 fmode=0755 &&
 	m4/program &&
-	umount_zkfs m4
+	umount_for_now m4
 EOT
 
 test_expect_success 'a value over the limit is EFBIG at write, and nothing is changed or broken' - <<\EOT

@@ -138,7 +138,7 @@ EOT
 test_expect_success '.zkfs/events streams every change: zxid, kind, path' - <<\EOT
 	{ timeout 60 cat m1/.zkfs/events >events & } &&
 	stream=$! &&
-	wait_for 5 'zk set /d/f stirred && test -s events' &&
+	wait_for 5 'zk set /timed stirred && test -s events' &&
 	zk run <<-\EOF &&
 	zk.create("/ev", b"")
 	zk.set("/ev", b"1")

@@ -156,8 +156,19 @@ test_expect_success () {
 		echo "$test_claim" >>"$TEST_STATE/failed"
 		printf '%s\n' "$test_body" | sed 's/^/#| /'
 		tail -n 150 "$TEST_STATE/output" | cut -c 1-500 | sed 's/^/# /'
+		test_show_logs
 	fi
 	test_point_is_out
+}
+
+# What the programs under test have said lately.
+test_show_logs () {
+	for log in "$TEST_WORK"/*.log "$TEST_WORK"/*/log
+	do
+		test -s "$log" || continue
+		echo "# --- ${log#"$TEST_WORK/"}"
+		tail -n 20 "$log" | cut -c 1-300 | sed 's/^/# /'
+	done
 }
 
 # The outer half goes on counting from here, whatever becomes of this one.
@@ -373,6 +384,7 @@ test_ended_early () {
 	echo "# it ended with status $inner_status (124: its ${TEST_TIMEOUT:-300} s were over)"
 	test ! -e "$TEST_STATE/claim" || echo "# in: $(cat "$TEST_STATE/claim")"
 	test ! -e "$TEST_STATE/output" || tail -n 100 "$TEST_STATE/output" | sed 's/^/# /'
+	test_show_logs
 	rm -f "$TEST_STATE/claim" "$TEST_STATE/output"
 }
 
