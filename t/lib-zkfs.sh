@@ -115,8 +115,8 @@ mount_in_background () {
 
 # mount_for_now NAME [OPT[,OPT...] [SOURCE]]: so, and for this body alone.
 mount_for_now () {
-	mount_in_background "$@" &&
-	test_when_finished "! is_mounted $1 || umount_zkfs $1"
+	test_when_finished "! is_mounted $1 || umount_zkfs $1" &&
+	mount_in_background "$@"
 }
 
 # refused STATUS WORD COMMAND...: it exits with STATUS (any: but 0), and says why in one line that

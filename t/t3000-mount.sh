@@ -211,12 +211,14 @@ EOT
 
 test_expect_success 'as mount.zkfs: the options that mount(8) passes on are taken' - <<\EOT
 	ln -sf "$builddir/zkfs" mount.zkfs &&
+	test_when_finished '! is_mounted m || umount_zkfs m' &&
 	TEST_MOUNT=$PWD/m ./mount.zkfs "$server_addr" "$PWD/m" -n -v \
 		-o rw,defaults,_netdev,nofail,noauto,auto,user,users,owner,group,noatime,relatime,x-systemd.automount &&
 	test_equal before "$(cat m/there)"
 EOT
 
 test_expect_success 'as mount.zkfs: -f checks and mounts nothing, -s passes over unknown options' - <<\EOT
+	test_when_finished '! is_mounted m || umount_zkfs m' &&
 	./mount.zkfs -f "$server_addr" "$PWD/m" &&
 	! is_mounted m &&
 	refused 1 nonsense ./mount.zkfs "$server_addr" "$PWD/m" -o nonsense &&

@@ -136,7 +136,7 @@ test_expect_success 'O_SYNC and the option sync: each write commits' - <<\EOT
 	    os.write(fd, b"y")
 	sees(sys.argv[1].replace("m3", "m2"), b"yyy")
 	EOF
-	umount_for_now m3
+	umount_zkfs m3
 EOT
 
 test_expect_success 'commit=1: a dirty handle that is idle for a second is committed' - <<\EOT
@@ -148,7 +148,7 @@ test_expect_success 'commit=1: a dirty handle that is idle for a second is commi
 	sees(sys.argv[2], b"waiting")
 	os.close(fd)
 	EOF
-	umount_for_now m3
+	umount_zkfs m3
 EOT
 
 test_expect_success 'umount commits what only a RELEASE would have: a child wrote, its parent had closed' - <<\EOT
@@ -169,7 +169,7 @@ test_expect_success 'umount commits what only a RELEASE would have: a child wrot
 		os.wait()
 		EOF
 	done &&
-	umount_for_now m3 &&
+	umount_zkfs m3 &&
 	for i in 1 2 3 4 5
 	do
 		test_equal kept "$(zk get /last-words-$i)" || return 1
@@ -511,7 +511,7 @@ test_expect_success 'MAP_PRIVATE works, so programs run from the mount; MAP_SHAR
 	EOF
 	mount_for_now m4 fmode=0755 &&
 	m4/program &&
-	umount_for_now m4
+	umount_zkfs m4
 EOT
 
 test_expect_success 'a value over the limit is EFBIG at write, and nothing is changed or broken' - <<\EOT
