@@ -66,7 +66,9 @@ struct inject {
 	uv_poll_t poll;
 	uv_timer_t pass_over;
 	bool has_poll;
-	bool attached; /* the first answer has come, which is ATTACH's */
+	bool attached;                   /* the first answer has come, which is ATTACH's */
+	void (*on_attached)(void *data); /* NULL once it has run */
+	void *on_attached_data;
 	unsigned handle_count;
 };
 
@@ -341,6 +343,15 @@ static void drop_all(struct inject *inject)
 	run_waiters(inject, NULL);
 }
 
+static void attach_is_over(struct inject *inject)
+{
+	void (*then)(void *data) = inject->on_attached;
+
+	inject->on_attached = NULL;
+	if (then)
+		then(inject->on_attached_data);
+}
+
 /* For good. Nobody may wait for it any more. */
 static void turn_off(struct inject *inject, const char *reason)
 {
@@ -358,6 +369,7 @@ static void turn_off(struct inject *inject, const char *reason)
 	if (!inject->fs->closing)
 		log_warn("inotify", "changes of others raise no inotify events any more: %s",
 			 reason);
+	attach_is_over(inject);
 }
 
 const char *inject_off_reason(const struct fs *fs)
@@ -567,6 +579,7 @@ static void on_notifier(uv_poll_t *poll, int status, int events)
 	}
 	/* Else ENOENT, EEXIST and the like: the state moved on. */
 	inject->attached = true;
+	attach_is_over(inject);
 	if (inject->current)
 		command_done(inject, inject->current);
 	inject_pump(inject->fs);
@@ -767,13 +780,18 @@ struct inject *inject_new(struct fs *fs)
 	return inject;
 }
 
-void inject_attach(struct fs *fs, struct notifier *notifier, const char *dir)
+void inject_attach(struct fs *fs, struct notifier *notifier, const char *dir,
+		   void (*then)(void *data), void *data)
 {
 	struct inject *inject = fs->inject;
 	struct notifier_command attach = {.op = NOTIFIER_ATTACH, .dir = dir};
 
-	if (inject->off_reason)
+	inject->on_attached = then;
+	inject->on_attached_data = data;
+	if (inject->off_reason) {
+		attach_is_over(inject);
 		return;
+	}
 	inject->notifier = notifier;
 	if (notifier->fd < 0 || notifier_send(notifier, &attach) != 0 ||
 	    uv_poll_init(&fs->loop->uv, &inject->poll, notifier->fd) != 0) {

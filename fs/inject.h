@@ -24,8 +24,13 @@ enum { INJECT_COUNT_MAX = 100000, INJECT_PASS_OVER_MS = 100 };
 struct inject *inject_new(struct fs *fs);
 void inject_free(struct inject *inject);
 
-/* The mount is at dir: begin to work. Without a notifier process everything here is off. */
-void inject_attach(struct fs *fs, struct notifier *notifier, const char *dir);
+/*
+ * The mount is at dir: begin to work. Without a notifier process everything here
+ * is off. then runs once, when it is known which; until then the notifier
+ * looks at the mount by name, and an umount would be EBUSY.
+ */
+void inject_attach(struct fs *fs, struct notifier *notifier, const char *dir,
+		   void (*then)(void *data), void *data);
 /* NULL while it works; else why inotify is off, for .zkfs/status. */
 const char *inject_off_reason(const struct fs *fs);
 

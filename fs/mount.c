@@ -127,16 +127,23 @@ static void on_init(void *data, struct fuse_conn_info *connection)
 						   FUSE_CAP_FLOCK_LOCKS | FUSE_CAP_POSIX_LOCKS);
 }
 
-static void announce(struct mount *mount)
+static void on_attached(void *data)
 {
-	mount->phase = PHASE_READY;
-	uv_timer_stop(&mount->deadline);
-	inject_attach(&mount->fs, mount->parts->notifier, mount->parts->options->dir);
+	struct mount *mount = data;
+
 	report_ready(mount->parts->report);
 	log_info("mount", "%s is mounted at %s, session 0x%llx at %s",
 		 mount->parts->options->source, mount->parts->options->dir,
 		 (unsigned long long)zk_client_session_id(client_session(mount->fs.client)),
 		 client_server(mount->fs.client));
+}
+
+static void announce(struct mount *mount)
+{
+	mount->phase = PHASE_READY;
+	uv_timer_stop(&mount->deadline);
+	inject_attach(&mount->fs, mount->parts->notifier, mount->parts->options->dir, on_attached,
+		      mount);
 }
 
 static void on_fuse_readable(uv_poll_t *poll, int status, int events)
