@@ -203,6 +203,7 @@ stop_proxy () {
 watch () {
 	watch_out=$1
 	shift
+	rm -f "$watch_out.err"
 	inotifywait -m --format '%e %w%f' "$@" >"$watch_out" 2>"$watch_out.err" &
 	watcher=$!
 	test_when_finished "! alive $watcher || kill $watcher"
