@@ -2,9 +2,10 @@
 # What the tests start and mount.  A server has a name, which is its directory
 # in the test's own: NAME/zoo.cfg, NAME/data, NAME/port, NAME/pid, NAME/log.
 
-# alive PID: it is there, and not only as a zombie.
+# alive PID: it is there, and not only as a zombie. (A zombie whose other threads are still about to
+# end holds its files and locks.)
 alive () {
-	grep -qs '^State:	[^ZX]' "/proc/$1/status"
+	grep -qs '^State:	[^ZX]' /proc/"$1"/task/*/status
 }
 
 # four_letter PORT WORD: what the server on that port answers.

@@ -40,7 +40,13 @@ EOT
 
 test_expect_success 'uncommitted bytes of a killed mount are not there, committed ones are' - <<\EOT
 	echo committed >m1/file &&
-	{ (exec 4>m1/file; printf partial >&4; : >go; exec tail -f /dev/null) & } &&
+	{ timeout 60 "$PYTHON" - m1/file <<-\EOF & } &&
+	import os, signal, sys
+	fd = os.open(sys.argv[1], os.O_WRONLY | os.O_TRUNC)
+	os.write(fd, b"partial")
+	open("go", "w").close()
+	signal.pause()
+	EOF
 	wait_for 5 'test -e go' &&
 	kill -9 "$(mount_pid m1)" &&
 	test_equal committed "$(zk get /file)"
