@@ -96,6 +96,14 @@ test_expect_success 'usage errors: status 1, and a sentence that names what is w
 	! is_mounted d
 EOT
 
+test_expect_success 'what is not in this version is refused by name, and not passed over' - <<\EOT
+	for option in hard onexpire=fail auth=digest:u:p authfile=/nowhere watch=nodes
+	do
+		refused 1 "${option%%=*}.*not in this version" \
+			"$builddir/zkfs" -o "$option" "$server_addr" d || return 1
+	done
+EOT
+
 test_expect_success '--help and --version go to stdout with status 0' - <<\EOT
 	"$builddir/zkfs" --help >out &&
 	test_grep 'SOURCE' out &&

@@ -185,20 +185,6 @@ test_expect_success 'ro does not keep the events away' - <<\EOT
 	umount_zkfs m3
 EOT
 
-test_expect_success 'watch=nodes: one-shot watches raise the same' - <<\EOT
-	mount_zkfs m3 watch=nodes &&
-	ls m3/w &&
-	watch out $events m3/w &&
-	zk create /w/shot '' &&
-	wait_for 10 'grep "^CREATE m3/w/shot" out' &&
-	zk set /w/shot x &&
-	wait_for 10 'grep "^MODIFY m3/w/shot" out && grep "^CLOSE_WRITE,CLOSE m3/w/shot" out' &&
-	zk delete /w/shot &&
-	wait_for 10 'grep "^DELETE m3/w/shot" out' &&
-	unwatch &&
-	umount_zkfs m3
-EOT
-
 test_expect_success "$burst remote creates under load: none is lost, none comes twice" - <<\EOT
 	mkdir m1/burst &&
 	watch out -e create m2/burst &&
