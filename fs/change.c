@@ -28,7 +28,8 @@ struct own {
 struct held_event {
 	struct list link;
 	enum zk_event_type type;
-	char *path; /* the own write's, or that with a sequence behind it */
+	char *path;        /* the own write's, or that with a sequence behind it */
+	struct node *node; /* what was at path when the event came; held; or NULL */
 };
 
 struct observer {
@@ -77,7 +78,7 @@ static void retype(struct fs *fs, struct node *node)
 	if (!dir)
 		return;
 	node_hold(node);
-	inject_deleted(fs, dir, path, node_is_dir(node));
+	inject_deleted(fs, dir, path, node, node_is_dir(node));
 	node_detach(fs, node);
 	inject_created(fs, dir, path);
 	/* Who looks before the events are raised asks for its attributes, and is sent to the new one. */
@@ -101,11 +102,13 @@ static void take_created(struct fs *fs, struct bytes path)
 		retype(fs, parent);
 }
 
-/* D/.data and the mode directories go with D. */
+/* D/.data goes with D, but not with the D that was made after it. */
 static void detach_with_parts(struct fs *fs, struct node *node)
 {
-	struct node *data = node_of_key(fs, NODE_DATA, bytes_of_text(node->path), NULL);
+	struct node *data = NULL;
 
+	if (node->attached)
+		data = node_of_key(fs, NODE_DATA, bytes_of_text(node->path), NULL);
 	if (data) {
 		file_gone(fs, data);
 		node_detach(fs, data);
@@ -114,10 +117,11 @@ static void detach_with_parts(struct fs *fs, struct node *node)
 	node_detach(fs, node);
 }
 
-static void take_deleted(struct fs *fs, struct bytes path)
+/* node: what was at path until then, or NULL. */
+static void take_deleted(struct fs *fs, struct bytes path, struct node *node)
 {
-	struct node *node = node_of_path(fs, path);
 	struct node *parent = is_root(fs, path) ? NULL : live_dir(fs, zk_path_parent(path));
+	struct node *newer = node_of_path(fs, path);
 
 	if (name_is_contender(zk_path_name(path)))
 		return;
@@ -126,7 +130,10 @@ static void take_deleted(struct fs *fs, struct bytes path)
 		node_hold(node);
 	if (parent) {
 		inval_inode(fs, parent->nodeid);
-		inject_deleted(fs, parent, path, node && node_is_dir(node));
+		inject_deleted(fs, parent, path, node, node && node_is_dir(node));
+		/* An own create was faster: what is shown last is that it is there. */
+		if (newer && newer != node)
+			inject_created(fs, parent, path);
 	}
 	if (node) {
 		inval_inode(fs, node->nodeid);
@@ -201,14 +208,15 @@ static void take_data_changed(struct fs *fs, struct bytes path)
 		znode_get_shown(fs, path, on_value, changed);
 }
 
-static void take(struct fs *fs, enum zk_event_type type, struct bytes path)
+/* node: what was at path when the event came. */
+static void take(struct fs *fs, enum zk_event_type type, struct bytes path, struct node *node)
 {
 	switch (type) {
 	case ZK_EVENT_NODE_CREATED:
 		take_created(fs, path);
 		break;
 	case ZK_EVENT_NODE_DELETED:
-		take_deleted(fs, path);
+		take_deleted(fs, path, node);
 		break;
 	case ZK_EVENT_NODE_DATA_CHANGED:
 		take_data_changed(fs, path);
@@ -262,24 +270,32 @@ void change_own_begin(struct fs *fs, enum zk_event_type kind, struct bytes path)
 	own->in_flight++;
 }
 
-static void held_free(struct held_event *held)
+static void held_free(struct fs *fs, struct held_event *held)
 {
 	list_remove(&held->link);
+	if (held->node)
+		node_drop(fs, held->node);
 	free(held->path);
 	free(held);
 }
 
 /* Its event was sent right before the reply: it is the last one of its kind. */
-static void drop_own_event(struct own *own, enum zk_event_type kind, struct bytes path)
+static void drop_own_event(struct fs *fs, struct own *own, enum zk_event_type kind, struct bytes path)
 {
 	for (struct list *at = own->held.prev; at != &own->held; at = at->prev) {
 		struct held_event *held = list_item(at, struct held_event, link);
 
 		if (held->type != kind || !bytes_equal_text(path, held->path))
 			continue;
-		held_free(held);
+		held_free(fs, held);
 		return;
 	}
+}
+
+/* What was there when the event came, unless an own rename has moved it away since. */
+static struct node *held_node(const struct held_event *held)
+{
+	return held->node && strcmp(held->node->path, held->path) == 0 ? held->node : NULL;
 }
 
 static void own_end(struct fs *fs, struct own *own)
@@ -291,8 +307,8 @@ static void own_end(struct fs *fs, struct own *own)
 	for (struct list *at; (at = list_first(&own->held));) {
 		struct held_event *held = list_item(at, struct held_event, link);
 
-		take(fs, held->type, bytes_of_text(held->path));
-		held_free(held);
+		take(fs, held->type, bytes_of_text(held->path), held_node(held));
+		held_free(fs, held);
 	}
 	free(own->path);
 	free(own);
@@ -304,7 +320,7 @@ void change_own_end(struct fs *fs, enum zk_event_type kind, struct bytes path, b
 
 	ASSERT(own);
 	if (succeeded)
-		drop_own_event(own, kind, path);
+		drop_own_event(fs, own, kind, path);
 	own_end(fs, own);
 }
 
@@ -314,16 +330,19 @@ void change_own_end_as(struct fs *fs, enum zk_event_type kind, struct bytes path
 	struct own *own = own_find(fs->change, path);
 
 	ASSERT(own);
-	drop_own_event(own, kind, real_path);
+	drop_own_event(fs, own, kind, real_path);
 	own_end(fs, own);
 }
 
-static void hold_event(struct own *own, enum zk_event_type type, struct bytes path)
+static void hold_event(struct fs *fs, struct own *own, enum zk_event_type type, struct bytes path)
 {
 	struct held_event *held = mem_zalloc(sizeof(*held));
 
 	held->type = type;
 	held->path = bytes_dup(path);
+	held->node = node_of_path(fs, path);
+	if (held->node)
+		node_hold(held->node);
 	list_append(&own->held, &held->link);
 }
 
@@ -360,9 +379,9 @@ void change_event(struct fs *fs, enum zk_event_type type, struct bytes path, zxi
 	}
 	own = own_of_event(fs->change, type, path);
 	if (own)
-		hold_event(own, type, path);
+		hold_event(fs, own, type, path);
 	else
-		take(fs, type, path);
+		take(fs, type, path, node_of_path(fs, path));
 }
 
 /* ---- the connection was away ---- */
@@ -392,7 +411,7 @@ static void on_difference(void *data, enum zk_event_type type, struct bytes path
 
 	/* With an own write in flight, its reply will tell; what differs may be that write. */
 	if (!own)
-		take(fs, type, path);
+		take(fs, type, path, node_of_path(fs, path));
 }
 
 /* ---- observers and life ---- */
@@ -428,7 +447,7 @@ void change_free(struct change *change)
 
 		map_remove(&change->own, &own->by_path);
 		list_for_each_safe (&own->held, at)
-			held_free(list_item(at, struct held_event, link));
+			held_free(change->fs, list_item(at, struct held_event, link));
 		free(own->path);
 		free(own);
 	}

@@ -35,6 +35,14 @@ struct command {
 	struct node *node; /* held; CREATED: NULL until the notifier has made it */
 	bool is_dir;
 	bool has_data;
+	/*
+	 * A CREATED that waits is found by its path, so that the DELETED of the same
+	 * thing meets it: the two share one node, which never gets a name, for what
+	 * has that name by then is another thing, or nothing.
+	 */
+	struct map_entry by_path;
+	bool is_birth; /* in inject->births */
+	struct command *pair;
 };
 
 struct queue {
@@ -58,6 +66,7 @@ struct inject {
 	struct notifier *notifier;
 	const char *off_reason;
 	struct map queues;
+	struct map births;
 	struct heap order;
 	struct list waiters;
 	struct command *current;
@@ -158,9 +167,19 @@ static void queue_settle(struct inject *inject, struct queue *queue)
 			    (int64_t)list_item(first, struct command, link)->sequence);
 }
 
+static void end_birth(struct inject *inject, struct command *command)
+{
+	if (command->is_birth)
+		map_remove(&inject->births, &command->by_path);
+	command->is_birth = false;
+}
+
 static void command_free(struct inject *inject, struct command *command)
 {
 	list_remove(&command->link);
+	end_birth(inject, command);
+	if (command->pair)
+		command->pair->pair = NULL;
 	if (command->node) {
 		if (command->kind == COMMAND_MODIFIED)
 			command->node->inject_queue = NULL;
@@ -208,12 +227,30 @@ void inject_created(struct fs *fs, struct node *dir, struct bytes path)
 	if (!command)
 		return;
 	command->shown = shown_name(fs, path);
+	if (!map_find(&fs->inject->births, path)) {
+		map_insert(&fs->inject->births, &command->by_path, bytes_of_text(command->path));
+		command->is_birth = true;
+	}
 	command_queue(fs->inject, command);
 }
 
-void inject_deleted(struct fs *fs, struct node *dir, struct bytes path, bool was_dir)
+/* What is deleted hasn't been shown yet: it will be, and go. */
+static void meet_birth(struct inject *inject, struct command *deleted)
 {
-	struct node *node = node_of_path(fs, path);
+	struct map_entry *entry = map_find(&inject->births, bytes_of_text(deleted->path));
+	struct command *created;
+
+	if (!entry)
+		return;
+	created = map_item(entry, struct command, by_path);
+	end_birth(inject, created);
+	created->pair = deleted;
+	deleted->pair = created;
+}
+
+void inject_deleted(struct fs *fs, struct node *dir, struct bytes path, struct node *node,
+		    bool was_dir)
+{
 	struct command *command = command_new(fs, COMMAND_DELETED, dir, path, node);
 
 	if (!command) {
@@ -225,6 +262,7 @@ void inject_deleted(struct fs *fs, struct node *dir, struct bytes path, bool was
 	}
 	command->shown = shown_name(fs, path);
 	command->is_dir = was_dir;
+	meet_birth(fs->inject, command);
 	command_queue(fs->inject, command);
 }
 
@@ -262,6 +300,13 @@ void inject_reveal(struct fs *fs, struct node *mode_dir, const char *shown, stru
 	list_prepend(&command->queue->commands, &command->link);
 	queue_settle(fs->inject, command->queue);
 	inject_pump(fs);
+}
+
+bool inject_is_behind(const struct fs *fs, const struct node *dir)
+{
+	struct bytes key = bytes_of(&dir->nodeid, sizeof(dir->nodeid));
+
+	return fs->inject && map_find(&fs->inject->queues, key);
 }
 
 /* ---- waiting for a file to be shown where it is ---- */
@@ -458,6 +503,14 @@ static void on_znode(void *data, int32_t code, int error, struct znode *znode)
 	inject_pump(fs);
 }
 
+/* Must the znode be asked what it is now? Not for what is known to be gone again. */
+static bool needs_asking(const struct command *command)
+{
+	if (command->kind == COMMAND_CREATED)
+		return !command->pair || !command->pair->node;
+	return command->kind == COMMAND_MODIFIED;
+}
+
 static void start(struct inject *inject, struct command *command)
 {
 	struct fs *fs = inject->fs;
@@ -472,10 +525,15 @@ static void start(struct inject *inject, struct command *command)
 			return;
 		}
 	}
-	if (command->kind == COMMAND_CREATED || command->kind == COMMAND_MODIFIED)
+	if (needs_asking(command)) {
 		znode_get_shown(fs, bytes_of_text(command->path), on_znode, fs);
-	else
-		perform(inject, command);
+		return;
+	}
+	if (command->kind == COMMAND_CREATED) {
+		command->is_dir = command->pair->is_dir;
+		command->has_data = command->pair->node->stat.data_length > 0;
+	}
+	perform(inject, command);
 }
 
 /* ---- whose turn it is ---- */
@@ -644,14 +702,16 @@ static struct node *known_child(struct fs *fs, struct node *dir, const char *sho
 	return node;
 }
 
-/* The znode is gone: its node is what the kernel had, or a stand-in to delete. */
+/*
+ * The znode is gone: its node is what the kernel had, or a stand-in to delete.
+ * What stands at that path now was made later, and must not be deleted for it.
+ */
 static struct node *tombstone(struct fs *fs, struct command *command)
 {
 	if (!command->node) {
-		command->node = node_get(fs, command->is_dir ? NODE_DIR : NODE_FILE,
-					 bytes_of_text(command->path), NULL, 0);
+		command->node = node_new_detached(fs, command->is_dir ? NODE_DIR : NODE_FILE,
+						  bytes_of_text(command->path));
 		node_hold(command->node);
-		node_detach(fs, command->node);
 	}
 	return command->node;
 }
@@ -699,11 +759,36 @@ bool inject_takes_setattr(struct fs *fs, fuse_req_t fuse, struct node *node)
 	return answer_attr(fs, fuse, node);
 }
 
+/* The node of what was created, and is gone again: its DELETED comes later. */
+static struct node *short_lived(struct fs *fs, struct command *command, enum node_kind kind)
+{
+	struct command *deleted = command->pair;
+
+	if (deleted->node && deleted->node->kind == kind)
+		return deleted->node;
+	if (deleted->node)
+		node_drop(fs, deleted->node);
+	deleted->node = node_new_detached(fs, kind, bytes_of_text(command->path));
+	node_hold(deleted->node);
+	deleted->is_dir = kind == NODE_DIR;
+	return deleted->node;
+}
+
+static struct node *created_node(struct fs *fs, struct command *command, enum node_kind kind)
+{
+	struct bytes path = bytes_of_text(command->path);
+	const struct znode *znode = znode_peek(fs, path);
+	bool is_known = znode && (znode->known & ZNODE_STAT) && znode->exists;
+
+	if (command->pair)
+		return short_lived(fs, command, kind);
+	return node_get(fs, kind, path, NULL, is_known ? znode->stat.czxid : 0);
+}
+
 bool inject_takes_mknod(struct fs *fs, fuse_req_t fuse, struct node *dir, const char *shown,
 			mode_t mode)
 {
 	struct command *command;
-	const struct znode *znode;
 
 	if (!is_notifier(fs, fuse))
 		return false;
@@ -712,10 +797,7 @@ bool inject_takes_mknod(struct fs *fs, fuse_req_t fuse, struct node *dir, const 
 		answer_error(fs, fuse, EEXIST);
 		return true;
 	}
-	znode = znode_peek(fs, bytes_of_text(command->path));
-	command->node = node_get(
-		fs, S_ISDIR(mode) ? NODE_DIR : NODE_FILE, bytes_of_text(command->path), NULL,
-		znode && (znode->known & ZNODE_STAT) && znode->exists ? znode->stat.czxid : 0);
+	command->node = created_node(fs, command, S_ISDIR(mode) ? NODE_DIR : NODE_FILE);
 	node_hold(command->node);
 	answer_entry(fs, fuse, command->node);
 	return true;
@@ -772,6 +854,7 @@ struct inject *inject_new(struct fs *fs)
 	inject->fs = fs;
 	inject->off_reason = fs->options->inotify ? NULL : "the mount option noinotify";
 	map_init(&inject->queues);
+	map_init(&inject->births);
 	heap_init(&inject->order);
 	list_init(&inject->waiters);
 	uv_timer_init(&fs->loop->uv, &inject->pass_over);
@@ -820,6 +903,7 @@ void inject_free(struct inject *inject)
 	turn_off(inject, "the mount has ended");
 	heap_release(&inject->order);
 	map_release(&inject->queues);
+	map_release(&inject->births);
 	inject->fs->inject = NULL;
 	if (inject->has_poll)
 		uv_close((uv_handle_t *)&inject->poll, on_closed);

@@ -39,8 +39,16 @@ const char *inject_off_reason(const struct fs *fs);
  * created one is a file or a directory is asked of znode.h when its turn comes.
  */
 void inject_created(struct fs *fs, struct node *dir, struct bytes path);
-void inject_deleted(struct fs *fs, struct node *dir, struct bytes path, bool was_dir);
+/* node is what the kernel had under that name, NULL if nothing is known of it. */
+void inject_deleted(struct fs *fs, struct node *dir, struct bytes path, struct node *node,
+		    bool was_dir);
 void inject_modified(struct fs *fs, struct node *node);
+
+/*
+ * Does a change of this directory wait? Then the kernel may keep no name in it:
+ * what is deleted and made anew is deleted by the name that it has again.
+ */
+bool inject_is_behind(const struct fs *fs, const struct node *dir);
 
 /*
  * A file was created in a mode directory and is open there as mode_dir/shown:

@@ -64,9 +64,11 @@ static void node_release(struct node *node)
 	free(node);
 }
 
-static void attach(struct fs *fs, struct node *node, struct bytes path)
+/* Under its path, which is set. */
+static void attach(struct fs *fs, struct node *node)
 {
-	node->path = bytes_dup(path);
+	struct bytes path = bytes_of_text(node->path);
+
 	node->key = make_key(node->kind, path, &node->mode);
 	node->attached = true;
 	if (stands_for_znode(node))
@@ -91,8 +93,8 @@ void node_detach(struct fs *fs, struct node *node)
 	detach(fs, node);
 }
 
-static struct node *make_node(struct fs *fs, uint64_t nodeid, enum node_kind kind,
-			      struct bytes path, const struct create_mode *mode, zxid_t czxid)
+static struct node *make_detached(struct fs *fs, uint64_t nodeid, enum node_kind kind,
+				  struct bytes path, const struct create_mode *mode, zxid_t czxid)
 {
 	struct node *node = mem_zalloc(sizeof(*node));
 
@@ -108,9 +110,23 @@ static struct node *make_node(struct fs *fs, uint64_t nodeid, enum node_kind kin
 		node->ino = node_ino(kind, path, czxid);
 	list_init(&node->unborn);
 	list_init(&node->inject_link);
-	attach(fs, node, path);
+	node->path = bytes_dup(path);
 	map_insert(&fs->nodes.by_id, &node->by_id, bytes_of(&node->nodeid, sizeof(node->nodeid)));
 	return node;
+}
+
+static struct node *make_node(struct fs *fs, uint64_t nodeid, enum node_kind kind,
+			      struct bytes path, const struct create_mode *mode, zxid_t czxid)
+{
+	struct node *node = make_detached(fs, nodeid, kind, path, mode, czxid);
+
+	attach(fs, node);
+	return node;
+}
+
+struct node *node_new_detached(struct fs *fs, enum node_kind kind, struct bytes path)
+{
+	return make_detached(fs, fs->nodes.nodeid_next++, kind, path, NULL, 0);
 }
 
 void node_table_init(struct fs *fs)
@@ -190,6 +206,7 @@ struct node *node_get(struct fs *fs, enum node_kind kind, struct bytes path,
 void node_move(struct fs *fs, struct node *node, struct bytes path, zxid_t czxid)
 {
 	char *key = make_key(node->kind, path, &node->mode);
+	char *new_path = bytes_dup(path); /* path may be the node's own */
 	struct node *other = find_key(fs, key);
 
 	free(key);
@@ -200,7 +217,8 @@ void node_move(struct fs *fs, struct node *node, struct bytes path, zxid_t czxid
 	free(node->key);
 	if (node->kind == NODE_FILE || node->kind == NODE_DIR)
 		node->czxid = czxid;
-	attach(fs, node, path);
+	node->path = new_path;
+	attach(fs, node);
 }
 
 /* ---- references ---- */

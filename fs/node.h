@@ -105,6 +105,12 @@ struct node *node_of_key(const struct fs *fs, enum node_kind kind, struct bytes 
 struct node *node_get(struct fs *fs, enum node_kind kind, struct bytes path,
 		      const struct create_mode *mode, zxid_t czxid);
 
+/*
+ * One that has no name from the beginning: it stands for what was at path and
+ * is gone, beside whatever is attached there now. No references, as above.
+ */
+struct node *node_new_detached(struct fs *fs, enum node_kind kind, struct bytes path);
+
 void node_hold(struct node *node);
 void node_drop(struct fs *fs, struct node *node);
 void node_forget(struct fs *fs, struct node *node, uint64_t lookup_count);

@@ -257,13 +257,17 @@ static void untake(struct fs *fs, struct node *node, bool taken)
 
 /*
  * What stands in a mode directory is there for who made it alone: the next one
- * who names it makes another, or is told that it is there.
+ * who names it makes another, or is told that it is there. And what has an
+ * earlier thing of its name before it that the notifier is still to delete
+ * must not be deleted in its stead: the notifier has to ask what it deletes.
  */
 static void fill_entry(struct request *request, struct node *node,
 		       struct fuse_entry_param *ret_entry)
 {
+	const struct node *dir = request->dirs[0];
+
 	node_entry(request->fs, node, ret_entry);
-	if (request->dirs[0] && request->dirs[0]->kind == NODE_MODE)
+	if (dir && (dir->kind == NODE_MODE || inject_is_behind(request->fs, dir)))
 		ret_entry->entry_timeout = 0;
 }
 

@@ -36,6 +36,7 @@ SH_TESTS = \
 	%D%/t3150-tools.sh \
 	%D%/t3200-inotify.sh \
 	%D%/t3210-end-of-mount.sh \
+	%D%/t3220-made-anew.sh \
 	%D%/t3300-no-server.sh \
 	%D%/t3310-killed-mount.sh \
 	%D%/t3400-embedded.sh

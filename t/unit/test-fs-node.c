@@ -106,6 +106,23 @@ static void root_is_there_and_stays(void **state)
 	assert_ptr_equal(get(NODE_DIR, "/root", 77), root);
 }
 
+static void what_is_gone_has_a_node_beside_what_is_there(void **state)
+{
+	struct node *node = look_up(NODE_FILE, "/root/a", 5);
+	struct node *gone = node_new_detached(&fs, NODE_DIR, bytes_of_text("/root/a"));
+	uint64_t nodeid = gone->nodeid;
+
+	assert_int_not_equal(nodeid, node->nodeid);
+	assert_ptr_equal(node_find(&fs, nodeid), gone);
+	assert_false(gone->attached);
+	assert_true(node->attached);
+	assert_ptr_equal(at_path("/root/a"), node);
+	node_hold(gone);
+	node_drop(&fs, gone);
+	assert_null(node_find(&fs, nodeid));
+	assert_ptr_equal(at_path("/root/a"), node);
+}
+
 static void one_path_is_one_node_until_it_is_forgotten(void **state)
 {
 	struct node *node = look_up(NODE_FILE, "/root/a", 5);
@@ -285,6 +302,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		test(root_is_there_and_stays),
+		test(what_is_gone_has_a_node_beside_what_is_there),
 		test(one_path_is_one_node_until_it_is_forgotten),
 		test(held_node_outlives_the_kernel),
 		test(node_that_nobody_took_goes),
