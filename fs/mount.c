@@ -29,9 +29,6 @@ enum {
 	MOUNT_WRITE_SIZE_MAX = 1 << 20,
 	/* Requests taken from the kernel before other events of the loop get their turn. */
 	MOUNT_BATCH_MAX = 64,
-	/* How long dirty files may take to be committed, and the session to be closed, at the end.
-	 */
-	MOUNT_CLOSE_TIMEOUT_FACTOR = 2,
 };
 
 enum phase {
@@ -393,8 +390,8 @@ static void begin_closing(struct mount *mount)
 		return;
 	mount->phase = PHASE_CLOSING;
 	mount->fs.closing = true;
-	uv_timer_start(&mount->deadline, on_close_deadline,
-		       (uint64_t)options->timeout_ms * MOUNT_CLOSE_TIMEOUT_FACTOR, 0);
+	/* Dirty files are committed and the session closed in as much time as any caller gets. */
+	uv_timer_start(&mount->deadline, on_close_deadline, (uint64_t)options->timeout_ms, 0);
 	file_commit_all(&mount->fs, on_all_committed, mount);
 }
 
