@@ -244,8 +244,7 @@ static void on_acl_set(struct request *request, const struct zk_reply *reply, vo
 {
 	struct op *op = data;
 
-	/* Whether it may still be read, and so whether events come, is to be seen. */
-	znode_forget(request->fs, op_path(op), ZNODE_STAT | ZNODE_DATA | ZNODE_CHILDREN);
+	znode_doubt(request->fs, op_path(op));
 	op_fail(op, request_errno(reply));
 }
 

@@ -332,6 +332,18 @@ void znode_forget(struct fs *fs, struct bytes path, unsigned parts)
 		znode->known &= ~(parts | ZNODE_STAT);
 }
 
+void znode_doubt(struct fs *fs, struct bytes path)
+{
+	struct znode *znode = entry_find(fs, path);
+
+	if (!znode)
+		return;
+	set_value(&fs->znodes, znode, NULL);
+	set_children(&fs->znodes, znode, NULL);
+	znode->readable = false;
+	znode->known = 0;
+}
+
 void znode_forget_all(struct fs *fs)
 {
 	map_for_each (&fs->znodes.by_path, at) {

@@ -125,6 +125,8 @@ void znode_deleted(struct fs *fs, struct bytes path);
 
 /* A watch event, or doubt: the parts are not known any more, and never the Stat. */
 void znode_forget(struct fs *fs, struct bytes path, unsigned parts);
+/* Our own setACL: whether it may still be read is to be asked; an old value no longer tells. */
+void znode_doubt(struct fs *fs, struct bytes path);
 /* The connection is lost, or another session began. */
 void znode_forget_all(struct fs *fs);
 

@@ -80,7 +80,11 @@ test_expect_success 'what the ACL refuses is EACCES' - <<\EOT
 	from kazoo.security import make_acl
 	zk.create("/unreadable", b"secret", acl=[make_acl("world", "anyone", write=True, delete=True)])
 	EOF
-	test_fails_with 'Permission denied' cat m1/unreadable
+	test_fails_with 'Permission denied' cat m1/unreadable &&
+	echo known >m1/withdrawn &&
+	cat m1/withdrawn &&
+	setfattr -n user.zk.acl -v world:anyone:cdwa m1/withdrawn &&
+	test_fails_with 'Permission denied' cat m1/withdrawn
 EOT
 
 test_expect_success 'mtime and ctime are those of the znode' - <<\EOT
