@@ -124,7 +124,11 @@ test_expect_success 'a directory that has a zkfs already is refused, and stays a
 	test_equal before "$(cat m/there)"
 EOT
 
-test_expect_success ROOT 'no permission for /dev/fuse: status 32, and a sentence that says so' - <<\EOT
+prereq_NAMESPACE () {
+	unshare -m true 2>/dev/null || { echo 'no mount namespace of its own'; return 1; }
+}
+
+test_expect_success ROOT,NAMESPACE 'no permission for /dev/fuse: status 32, and a sentence that says so' - <<\EOT
 	place=$(mktemp -d) &&
 	test_when_finished "rm -rf $place" &&
 	chmod 755 "$place" &&
