@@ -79,6 +79,8 @@ static _Noreturn void exec_replica(const struct start *start, const struct fs_op
 	keep_over_exec(start->control[0]);
 	keep_over_exec(start->port[1]);
 	(void)dup2(start->messages[1], STDERR_FILENO);
+	/* A pipe that zkfs was started with must not stay open for as long as the replica runs. */
+	(void)dup2(STDERR_FILENO, STDOUT_FILENO);
 	/* A Ctrl-C in the terminal of a mount in the foreground is for zkfs, which then stops us.
 	 */
 	setpgid(0, 0);

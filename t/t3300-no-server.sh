@@ -117,6 +117,7 @@ EOT
 test_expect_success 'the server itself stopped and continued: all is well' - <<\EOT
 	wait_for 20 'echo again >m1/back' &&
 	kill -s STOP "$server_pid" &&
+	test_when_finished 'kill -s CONT "$server_pid"' &&
 	test_fails_with 'Connection timed out' touch m1/stopped &&
 	kill -s CONT "$server_pid" &&
 	wait_for 20 'echo well >m1/well' &&

@@ -18,6 +18,13 @@ test_expect_success 'a directory that ends in / is created, and holds the databa
 	test -f data/zkfs-1/state.db
 EOT
 
+test_expect_success 'a mount in the background keeps no descriptor of its caller open' - <<\EOT
+	mkdir m3 &&
+	echo "$(TEST_MOUNT=$PWD/m3 timeout 20 "$builddir/zkfs" data3/ m3)" >said &&
+	test_equal '' "$(cat said)" &&
+	umount_zkfs m3
+EOT
+
 test_expect_success 'the replica listens on 127.0.0.1 alone, at the port in .zkfs/status' - <<\EOT
 	server_addr=$(embedded_addr) &&
 	test_equal hello "$(zk get /a)" &&
