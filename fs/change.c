@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/announced.h"
 #include "fs/compare.h"
 #include "fs/file.h"
 #include "fs/fs.h"
@@ -81,7 +82,8 @@ static void retype(struct fs *fs, struct node *node)
 	inject_deleted(fs, dir, path, node, node_is_dir(node));
 	node_detach(fs, node);
 	inject_created(fs, dir, path);
-	/* Who looks before the events are raised asks for its attributes, and is sent to the new one. */
+	/* Who looks before the events are raised asks for its attributes, and is sent to the new
+	 * one. */
 	inval_inode(fs, node->nodeid);
 	node_drop(fs, node);
 }
@@ -201,7 +203,8 @@ static void take_data_changed(struct fs *fs, struct bytes path)
 	changed->fs = fs;
 	changed->node = node;
 	node_hold(node);
-	/* Of a directory it matters whether the value is null; of a file, what it is shown as now. */
+	/* Of a directory it matters whether the value is null; of a file, what it is shown as now.
+	 */
 	if (node_is_dir(node))
 		znode_get(fs, path, ZNODE_STAT | ZNODE_DATA, on_value, changed);
 	else
@@ -250,6 +253,8 @@ static void forget(struct fs *fs, enum zk_event_type type, struct bytes path)
 
 /* ---- own writes ---- */
 
+static void announce_own(struct fs *fs, enum zk_event_type kind, struct bytes path);
+
 static struct own *own_find(const struct change *change, struct bytes path)
 {
 	struct map_entry *entry = map_find(&change->own, path);
@@ -280,7 +285,8 @@ static void held_free(struct fs *fs, struct held_event *held)
 }
 
 /* Its event was sent right before the reply: it is the last one of its kind. */
-static void drop_own_event(struct fs *fs, struct own *own, enum zk_event_type kind, struct bytes path)
+static void drop_own_event(struct fs *fs, struct own *own, enum zk_event_type kind,
+			   struct bytes path)
 {
 	for (struct list *at = own->held.prev; at != &own->held; at = at->prev) {
 		struct held_event *held = list_item(at, struct held_event, link);
@@ -314,13 +320,22 @@ static void own_end(struct fs *fs, struct own *own)
 	free(own);
 }
 
+static void own_succeeded(struct fs *fs, struct own *own, enum zk_event_type kind,
+			  struct bytes path)
+{
+	if (fs->znodes.by_node)
+		announce_own(fs, kind, path);
+	else
+		drop_own_event(fs, own, kind, path);
+}
+
 void change_own_end(struct fs *fs, enum zk_event_type kind, struct bytes path, bool succeeded)
 {
 	struct own *own = own_find(fs->change, path);
 
 	ASSERT(own);
 	if (succeeded)
-		drop_own_event(fs, own, kind, path);
+		own_succeeded(fs, own, kind, path);
 	own_end(fs, own);
 }
 
@@ -330,7 +345,7 @@ void change_own_end_as(struct fs *fs, enum zk_event_type kind, struct bytes path
 	struct own *own = own_find(fs->change, path);
 
 	ASSERT(own);
-	drop_own_event(fs, own, kind, real_path);
+	own_succeeded(fs, own, kind, real_path);
 	own_end(fs, own);
 }
 
@@ -365,18 +380,216 @@ static struct own *own_of_event(const struct change *change, enum zk_event_type 
 	return own;
 }
 
+static void tell_observers(struct fs *fs, enum zk_event_type type, struct bytes path, zxid_t zxid)
+{
+	list_for_each_safe (&fs->change->observers, at) {
+		struct observer *observer = list_item(at, struct observer, link);
+
+		observer->observe(observer->data, type, path, zxid);
+	}
+}
+
+/* ---- without a recursive watch ---- */
+
+/*
+ * An event of a one-shot watch says no more than that there is something new:
+ * the znode is asked, which arms the watch again, and the answer is compared
+ * with what has been told. The same holds for any other answer about what the
+ * kernel holds. Own changes are told where they end: as replies come in the
+ * order of the questions, an answer shows what own writes before it did, and
+ * nothing of those after it.
+ */
+static struct announced *announced_of(struct fs *fs, struct bytes path)
+{
+	struct znode *znode = znode_peek(fs, path);
+
+	return znode ? znode->announced : NULL;
+}
+
+static struct announced *announced_of_parent(struct fs *fs, struct bytes path)
+{
+	return bytes_equal_text(path, "/") ? NULL : announced_of(fs, zk_path_parent(path));
+}
+
+static void forget_announced(struct znode *znode)
+{
+	if (!znode)
+		return;
+	announced_free(znode->announced);
+	znode->announced = NULL;
+}
+
+static void tell(struct fs *fs, enum zk_event_type type, struct bytes path)
+{
+	tell_observers(fs, type, path, -1);
+	take(fs, type, path, node_of_path(fs, path));
+}
+
+static void tell_deleted(struct fs *fs, struct bytes path)
+{
+	struct announced *parent = announced_of_parent(fs, path);
+
+	if (parent)
+		announced_remove(parent, zk_path_name(path));
+	forget_announced(znode_peek(fs, path));
+	tell(fs, ZK_EVENT_NODE_DELETED, path);
+}
+
+static void tell_created(struct fs *fs, struct bytes path)
+{
+	struct announced *parent = announced_of_parent(fs, path);
+
+	if (parent)
+		announced_add(parent, zk_path_name(path));
+	tell(fs, ZK_EVENT_NODE_CREATED, path);
+}
+
+struct listing {
+	struct fs *fs;
+	const char *path; /* of the directory */
+};
+
+static bool tell_name(void *data, struct bytes name, bool is_there)
+{
+	const struct listing *listing = data;
+	char *path = zk_path_join(bytes_of_text(listing->path), name);
+	bool is_own = own_find(listing->fs->change, bytes_of_text(path)) != NULL;
+
+	/* The reply to an own write in flight will tell, after a lost connection too. */
+	if (!is_own && is_there)
+		tell_created(listing->fs, bytes_of_text(path));
+	else if (!is_own)
+		tell_deleted(listing->fs, bytes_of_text(path));
+	free(path);
+	return !is_own;
+}
+
+static void see_live(struct fs *fs, struct znode *znode, unsigned parts)
+{
+	struct bytes path = bytes_of_text(znode->path);
+	struct listing listing = {.fs = fs, .path = znode->path};
+	struct announced *announced = znode->announced;
+
+	if (announced->czxid != znode->stat.czxid) {
+		if (own_find(fs->change, path))
+			return;
+		tell_deleted(fs, path);
+		tell_created(fs, path);
+		return;
+	}
+	if (announced->mzxid != znode->stat.mzxid && !own_find(fs->change, path)) {
+		bool is_own = announced->mzxid == 0;
+
+		announced->mzxid = znode->stat.mzxid;
+		if (!is_own)
+			tell(fs, ZK_EVENT_NODE_DATA_CHANGED, path);
+	}
+	if (parts & ZNODE_CHILDREN)
+		announced_compare(announced, &znode->children, tell_name, &listing);
+}
+
+/*
+ * What nobody holds has been told to nobody: the first one to hold it begins
+ * with what was seen last. A list that was seen holds until an event comes.
+ */
+static void see_unheld(struct znode *znode, unsigned parts)
+{
+	if (znode->announced &&
+	    ((parts & ZNODE_CHILDREN) || znode->announced->czxid != znode->stat.czxid))
+		forget_announced(znode);
+	if (!znode->announced)
+		znode->announced = announced_new(&znode->stat);
+	znode->announced->mzxid = znode->stat.mzxid;
+	if (parts & ZNODE_CHILDREN)
+		announced_compare(znode->announced, &znode->children, NULL, NULL);
+}
+
+static void on_seen(struct fs *fs, struct znode *znode, unsigned parts)
+{
+	struct bytes path = bytes_of_text(znode->path);
+	bool is_live = live_node(fs, path) != NULL;
+
+	if (parts != 0 && (!is_live || !znode->announced))
+		see_unheld(znode, parts);
+	else if (parts != 0)
+		see_live(fs, znode, parts);
+	/* Its end by an own write has been announced, though a rename may still be at it. */
+	else if (is_live && znode->announced && !own_find(fs->change, path))
+		tell_deleted(fs, path);
+}
+
+static unsigned watches_used_up(enum zk_event_type type)
+{
+	switch (type) {
+	case ZK_EVENT_NODE_CHILDREN_CHANGED:
+		return ZNODE_CHILD_WATCH;
+	case ZK_EVENT_NODE_DELETED:
+		return ZNODE_BOTH_WATCHES;
+	default:
+		return ZNODE_DATA_WATCH;
+	}
+}
+
+static void take_one_shot(struct fs *fs, enum zk_event_type type, struct bytes path)
+{
+	const struct node *node = live_node(fs, path);
+
+	znode_disarm(fs, path, watches_used_up(type));
+	if (!node)
+		return; /* who comes to hold it asks first (znode_held) */
+	inval_inode(fs, node->nodeid);
+	znode_arm(fs, path);
+}
+
+/* An own write has become a txn. */
+static void announce_own(struct fs *fs, enum zk_event_type kind, struct bytes path)
+{
+	struct announced *parent = announced_of_parent(fs, path);
+	struct znode *znode = znode_peek(fs, path);
+	bool is_known = znode && (znode->known & ZNODE_STAT) && znode->exists;
+
+	tell_observers(fs, kind, path, -1);
+	if (kind == ZK_EVENT_NODE_DATA_CHANGED) {
+		if (znode && znode->announced)
+			znode->announced->mzxid = is_known ? znode->stat.mzxid : 0;
+		return;
+	}
+	forget_announced(znode);
+	if (kind == ZK_EVENT_NODE_DELETED) {
+		if (parent)
+			announced_remove(parent, zk_path_name(path));
+		return;
+	}
+	if (parent)
+		announced_add(parent, zk_path_name(path));
+	if (is_known)
+		znode->announced = announced_new(&znode->stat);
+	znode_arm(fs, path);
+}
+
+void change_by_node(struct fs *fs)
+{
+	fs->znodes.watched = false;
+	fs->znodes.by_node = true;
+	fs->znodes.on_seen = on_seen;
+	znode_forget_all(fs);
+	change_compare_all(fs);
+}
+
+/* ---- events ---- */
+
 void change_event(struct fs *fs, enum zk_event_type type, struct bytes path, zxid_t zxid)
 {
 	struct own *own;
 
 	if (bytes_is_null(path) || !zk_path_is_within(path, bytes_of_text(fs->root_path)))
 		return;
-	forget(fs, type, path);
-	list_for_each_safe (&fs->change->observers, at) {
-		struct observer *observer = list_item(at, struct observer, link);
-
-		observer->observe(observer->data, type, path, zxid);
+	if (fs->znodes.by_node) {
+		take_one_shot(fs, type, path);
+		return;
 	}
+	forget(fs, type, path);
+	tell_observers(fs, type, path, zxid);
 	own = own_of_event(fs->change, type, path);
 	if (own)
 		hold_event(fs, own, type, path);
@@ -409,8 +622,9 @@ static void on_difference(void *data, enum zk_event_type type, struct bytes path
 	struct fs *fs = data;
 	struct own *own = own_find(fs->change, path);
 
-	/* With an own write in flight, its reply will tell; what differs may be that write. */
-	if (!own)
+	/* With an own write in flight, its reply will tell; what differs may be that write. By
+	 * node, the answers themselves have told (on_seen). */
+	if (!own && !fs->znodes.by_node)
 		take(fs, type, path, node_of_path(fs, path));
 }
 

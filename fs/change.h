@@ -20,12 +20,22 @@ struct fs;
  * ZooKeeper sends the event of a txn right before the writer's own reply to it.
  * So events about a path with an own write in flight are held back, and when
  * that succeeds, the last one of its kind is its own.
+ *
+ * That is with a recursive watch. By node, that is with one-shot watches on
+ * what the kernel holds, an event makes us ask again, and what the answers show
+ * is compared with what has been told (fs/announced.h).
  */
 struct change *change_new(struct fs *fs);
 void change_free(struct change *change);
 
 /* From the client: a watch event. zxid is -1 where the server doesn't tell. */
 void change_event(struct fs *fs, enum zk_event_type type, struct bytes path, zxid_t zxid);
+
+/*
+ * There is no recursive watch, or none any more: from now on one-shot watches
+ * on what the kernel holds tell of changes.
+ */
+void change_by_node(struct fs *fs);
 
 /*
  * Around each own write of path: kind is CREATED, DELETED or DATA_CHANGED. Begin

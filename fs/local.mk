@@ -4,6 +4,7 @@ fs_libfs_a_CPPFLAGS = $(AM_CPPFLAGS) -DZKFSD_PATH='"$(bindir)/zkfsd"'
 fs_libfs_a_CFLAGS = $(AM_CFLAGS) $(FUSE_CFLAGS)
 fs_libfs_a_SOURCES = \
 	%D%/access.c %D%/access.h \
+	%D%/announced.c %D%/announced.h \
 	%D%/attr.c %D%/attr.h \
 	%D%/commit.c %D%/commit.h \
 	%D%/content.c %D%/content.h \

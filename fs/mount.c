@@ -249,6 +249,12 @@ static void do_mount(struct mount *mount)
 
 /* ---- the server's side, until it is mounted ---- */
 
+static void watch_by_node(struct mount *mount)
+{
+	change_by_node(&mount->fs);
+	do_mount(mount);
+}
+
 static void on_watch_set(const struct zk_reply *reply, void *data)
 {
 	struct mount *mount = data;
@@ -256,12 +262,18 @@ static void on_watch_set(const struct zk_reply *reply, void *data)
 	if (mount->phase != PHASE_PREPARING)
 		return;
 	mount->fs.znodes.watched = reply->outcome == ZK_OUTCOME_REPLIED && reply->code == ZK_OK;
-	if (!mount->fs.znodes.watched)
-		log_warn("mount",
-			 "%s refuses a recursive watch (%s): nothing is cached, and changes of "
-			 "others raise no inotify events",
+	if (mount->fs.znodes.watched) {
+		do_mount(mount);
+	} else if (mount->parts->options->watch == FS_WATCH_TREE) {
+		fail(mount, FS_EXIT_MOUNT,
+		     mem_printf("%s refuses a recursive watch (%s); mount with watch=nodes",
+				client_server(mount->fs.client), zk_code_name(reply->code)));
+	} else {
+		/* Before 3.6 it isn't known, and costs the connection too; the session goes on. */
+		log_info("mount", "%s refuses a recursive watch (%s): watching by node",
 			 client_server(mount->fs.client), zk_code_name(reply->code));
-	do_mount(mount);
+		watch_by_node(mount);
+	}
 }
 
 static void set_watch(struct mount *mount)
@@ -269,6 +281,10 @@ static void set_watch(struct mount *mount)
 	struct zk_request request;
 	int err;
 
+	if (mount->parts->options->watch == FS_WATCH_NODES) {
+		watch_by_node(mount);
+		return;
+	}
 	zk_request_add_watch(&request, bytes_of_text(mount->fs.root_path),
 			     ZK_WATCH_PERSISTENT_RECURSIVE);
 	err = client_submit(mount->fs.client, &request, on_watch_set, mount, NULL);
@@ -356,7 +372,13 @@ static void on_event(const struct zk_client_event *event, void *data)
 {
 	struct mount *mount = data;
 
-	change_event(&mount->fs, (enum zk_event_type)event->type, event->path, event->zxid);
+	if (event->type != ZK_EVENT_PERSISTENT_WATCH_REMOVED) {
+		change_event(&mount->fs, (enum zk_event_type)event->type, event->path, event->zxid);
+		return;
+	}
+	log_warn("session", "%s can't hold the recursive watch: watching by node",
+		 client_server(mount->fs.client));
+	change_by_node(&mount->fs);
 }
 
 /* ---- the end ---- */

@@ -31,7 +31,7 @@ static const char usage[] =
 	"  -f          stay in the foreground\n"
 	"  -o OPTION   timeout=SECONDS ro sync ephemeral commit=SECONDS acl=ACL\n"
 	"              uid=N gid=N fmode=OCTAL dmode=OCTAL allow_other default_permissions\n"
-	"              jute.maxbuffer=BYTES watch=auto|tree noinotify\n"
+	"              jute.maxbuffer=BYTES watch=auto|tree|nodes noinotify\n"
 	"  --help, --version\n"
 	"\n"
 	"Unmount with 'umount DIR' or 'fusermount3 -u DIR'. See zkfs(8).\n";
@@ -46,8 +46,7 @@ static const char *const ignored_options[] = {
 };
 
 /* Promised by the manual for a later version: said plainly instead of half done. */
-static const char *const coming_options[] = {"hard", "onexpire=fail", "auth", "authfile",
-					     "watch=nodes"};
+static const char *const coming_options[] = {"hard", "onexpire=fail", "auth", "authfile"};
 
 /* A sentence for stderr; always returns the status, so that callers can return it. */
 static int refuse(char **ret_message, int status, char *message)
@@ -242,7 +241,7 @@ static const struct mount_option {
 	{"fmode", "fmode=OCTAL, e.g. fmode=0644", set_file_mode},
 	{"dmode", "dmode=OCTAL, e.g. dmode=0755", set_dir_mode},
 	{"jute.maxbuffer", "jute.maxbuffer=BYTES, 1024 or more", set_jute_maxbuffer},
-	{"watch", "watch=auto or watch=tree", set_watch},
+	{"watch", "watch=auto, watch=tree or watch=nodes", set_watch},
 	{"sync", "sync, without a value", set_sync},
 	{"async", "async, without a value", set_async},
 	{"ro", "ro, without a value", set_read_only},

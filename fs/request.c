@@ -249,6 +249,13 @@ void request_reply_error(struct request *request, int error)
 	end_answer(request);
 }
 
+/* The kernel gets a reference. */
+static void take(struct fs *fs, struct node *node)
+{
+	if (node->lookup_count++ == 0)
+		znode_held(fs, node->znode);
+}
+
 /* A node that nobody took a reference to goes. */
 static void untake(struct fs *fs, struct node *node, bool taken)
 {
@@ -282,7 +289,7 @@ void request_reply_entry(struct request *request, struct node *node)
 		return;
 	}
 	fill_entry(request, node, &entry);
-	node->lookup_count++;
+	take(fs, node);
 	untake(fs, node, fuse_reply_entry(fuse, &entry) == 0);
 	end_answer(request);
 }
@@ -299,7 +306,7 @@ bool request_reply_create(struct request *request, struct node *node, struct fus
 		return false;
 	}
 	fill_entry(request, node, &entry);
-	node->lookup_count++;
+	take(fs, node);
 	taken = fuse_reply_create(fuse, &entry, fi) == 0;
 	untake(fs, node, taken);
 	end_answer(request);

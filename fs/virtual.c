@@ -75,6 +75,8 @@ static void handle_free(struct handle *handle)
 
 static const char *watch_text(const struct fs *fs)
 {
+	if (fs->znodes.by_node)
+		return "nodes";
 	return fs->znodes.watched ? "tree" : "none";
 }
 

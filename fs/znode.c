@@ -12,6 +12,10 @@
  * A Stat alone is asked for by CHILDREN first, because only a request that
  * needs READ shows that events will come, and because it tells the type too;
  * by EXISTS once that is known.
+ *
+ * Without a recursive watch each of them sets a one-shot watch, and what
+ * CHILDREN has brought is followed by EXISTS, so that both watches are armed.
+ * EXISTS never goes first: of a missing znode it would leave a watch for ever.
  */
 #include "fs/znode.h"
 
@@ -19,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/announced.h"
 #include "fs/fs.h"
 #include "fs/name.h"
 #include "fs/request.h"
@@ -41,6 +46,8 @@ struct asking {
 	struct fs *fs;
 	struct znode *znode;
 	enum question question;
+	bool sets_watch;
+	bool is_arming; /* counts in cache->arming_count */
 	uint64_t id;
 };
 
@@ -93,6 +100,7 @@ static struct znode *entry_new(struct znode_cache *cache, struct bytes path)
 	znode->path = bytes_dup(path);
 	znode->children = JUTE_STRINGS_NULL;
 	list_init(&znode->waiting);
+	list_init(&znode->arming);
 	list_init(&znode->lru);
 	list_append(&cache->lru, &znode->lru);
 	map_insert(&cache->by_path, &znode->by_path, bytes_of_text(znode->path));
@@ -106,13 +114,15 @@ static void entry_free(struct znode_cache *cache, struct znode *znode)
 	set_children(cache, znode, NULL);
 	map_remove(&cache->by_path, &znode->by_path);
 	list_remove(&znode->lru);
+	announced_free(znode->announced);
 	free(znode->path);
 	free(znode);
 }
 
 static bool is_busy(const struct znode *znode)
 {
-	return znode->asked != 0 || !list_is_empty(&znode->waiting);
+	return znode->asked != 0 || !list_is_empty(&znode->waiting) ||
+	       list_is_linked(&znode->arming);
 }
 
 /*
@@ -166,8 +176,12 @@ void znode_cache_init(struct znode_cache *cache)
 {
 	map_init(&cache->by_path);
 	list_init(&cache->lru);
+	list_init(&cache->to_arm);
 	cache->size = 0;
 	cache->watched = false;
+	cache->by_node = false;
+	cache->arming_count = 0;
+	cache->on_seen = NULL;
 }
 
 void znode_cache_release(struct znode_cache *cache)
@@ -180,6 +194,7 @@ void znode_cache_release(struct znode_cache *cache)
 			free(list_item(link, struct waiter, link));
 		list_init(&znode->waiting);
 		znode->asked = 0;
+		list_remove(&znode->arming);
 		entry_free(cache, znode);
 	}
 	ASSERT(cache->size == 0);
@@ -212,7 +227,10 @@ void znode_unuse(struct fs *fs, struct znode *znode)
 /* Will events tell of every change of it? */
 static bool is_covered(const struct fs *fs, const struct znode *znode)
 {
-	return fs->session_live && fs->znodes.watched && znode->exists && znode->readable;
+	bool is_watched =
+		fs->znodes.watched || (fs->znodes.by_node && znode->armed == ZNODE_BOTH_WATCHES);
+
+	return fs->session_live && is_watched && znode->exists && znode->readable;
 }
 
 msec_t znode_fresh_ms(const struct fs *fs, const struct znode *znode)
@@ -403,6 +421,7 @@ static void wake(struct fs *fs, struct znode *znode, enum question question, int
 }
 
 static void ask(struct fs *fs, struct znode *znode, enum question question);
+static void arm_next(struct fs *fs);
 
 /* Who only wanted the Stat gets it from exists, where READ is missing. */
 static bool falls_back_to_exists(struct fs *fs, struct znode *znode)
@@ -468,6 +487,20 @@ static int store_answer(struct fs *fs, struct znode *znode, enum question questi
 	return 0;
 }
 
+/* by_node: the reply to a question that has set a watch, if there was something to watch. */
+static void note_armed(struct fs *fs, struct znode *znode, enum question question, int error,
+		       int32_t code)
+{
+	if (!error)
+		znode->armed |= question == ASK_CHILDREN ? ZNODE_CHILD_WATCH : ZNODE_DATA_WATCH;
+	if (!error && fs->znodes.on_seen)
+		fs->znodes.on_seen(fs, znode, parts_of(question));
+	else if (code == ZK_NONODE && fs->znodes.on_seen)
+		fs->znodes.on_seen(fs, znode, 0);
+	if (!error && znode->readable && znode->armed != ZNODE_BOTH_WATCHES)
+		znode_arm(fs, znode_path(znode));
+}
+
 static void on_reply(const struct zk_reply *reply, void *data)
 {
 	struct asking *asking = data;
@@ -475,10 +508,12 @@ static void on_reply(const struct zk_reply *reply, void *data)
 	struct znode *znode = asking->znode;
 	enum question question = asking->question;
 	struct jute_reader body = reply->body;
+	bool sets_watch = asking->sets_watch;
 	uint64_t id = asking->id;
 	int32_t code = ZK_CONNECTIONLOSS;
 	int error;
 
+	fs->znodes.arming_count -= asking->is_arming;
 	free(asking);
 	znode->asked &= ~(unsigned)question;
 	if (reply->outcome == ZK_OUTCOME_LATE) {
@@ -502,6 +537,8 @@ static void on_reply(const struct zk_reply *reply, void *data)
 
 	/* Nobody may free the entry while its callbacks run. */
 	znode->use_count++;
+	if (sets_watch)
+		note_armed(fs, znode, question, error, code);
 	if (code == ZK_NOAUTH && question != ASK_EXISTS && falls_back_to_exists(fs, znode))
 		wake_unreadable(fs, znode, question);
 	else
@@ -511,26 +548,38 @@ static void on_reply(const struct zk_reply *reply, void *data)
 	if (!is_busy(znode) && !is_covered(fs, znode))
 		znode->known = 0;
 	znode_unuse(fs, znode);
+	arm_next(fs);
 	shrink(&fs->znodes);
+}
+
+static int submit(struct fs *fs, struct asking *asking, bool watch)
+{
+	struct bytes path = znode_path(asking->znode);
+	struct zk_request request;
+
+	asking->sets_watch = watch;
+	if (asking->question == ASK_DATA)
+		zk_request_get_data(&request, path, watch);
+	else if (asking->question == ASK_CHILDREN)
+		zk_request_get_children2(&request, path, watch);
+	else
+		zk_request_exists(&request, path, watch);
+	return client_submit(fs->client, &request, on_reply, asking, &asking->id);
 }
 
 static void ask(struct fs *fs, struct znode *znode, enum question question)
 {
-	struct asking *asking = mem_alloc(sizeof(*asking));
-	struct bytes path = znode_path(znode);
-	struct zk_request request;
+	struct asking *asking = mem_zalloc(sizeof(*asking));
 	int error;
 
-	*asking = (struct asking){.fs = fs, .znode = znode, .question = question};
-	if (question == ASK_DATA)
-		zk_request_get_data(&request, path, false);
-	else if (question == ASK_CHILDREN)
-		zk_request_get_children2(&request, path, false);
-	else
-		zk_request_exists(&request, path, false);
-
+	asking->fs = fs;
+	asking->znode = znode;
+	asking->question = question;
 	znode->asked |= question;
-	error = client_submit(fs->client, &request, on_reply, asking, &asking->id);
+	error = submit(fs, asking, fs->znodes.by_node);
+	/* More watches than the client keeps: this one is asked about each time. */
+	if (error == -ENOSPC)
+		error = submit(fs, asking, false);
 	if (!error)
 		return;
 	free(asking);
@@ -540,8 +589,13 @@ static void ask(struct fs *fs, struct znode *znode, enum question question)
 	znode_unuse(fs, znode);
 }
 
+static bool must_ask_children_first(const struct fs *fs, const struct znode *znode)
+{
+	return !znode->readable || (fs->znodes.by_node && !(znode->armed & ZNODE_CHILD_WATCH));
+}
+
 /* The questions that bring those parts. */
-static unsigned questions_for(const struct znode *znode, unsigned missing)
+static unsigned questions_for(const struct fs *fs, const struct znode *znode, unsigned missing)
 {
 	unsigned questions = 0;
 
@@ -552,7 +606,7 @@ static unsigned questions_for(const struct znode *znode, unsigned missing)
 	if (questions == 0 && znode->asked != 0)
 		return 0; /* whatever it is, it brings the Stat */
 	if (questions == 0)
-		questions = znode->readable ? ASK_EXISTS : ASK_CHILDREN;
+		questions = must_ask_children_first(fs, znode) ? ASK_CHILDREN : ASK_EXISTS;
 	return questions;
 }
 
@@ -572,7 +626,7 @@ void znode_get(struct fs *fs, struct bytes path, unsigned want, znode_then_fn th
 	}
 	waiter = mem_alloc(sizeof(*waiter));
 	*waiter = (struct waiter){.missing = want & ~known, .then = then, .data = data};
-	questions = questions_for(znode, waiter->missing) & ~znode->asked;
+	questions = questions_for(fs, znode, waiter->missing) & ~znode->asked;
 	list_init(&waiter->link);
 	list_append(&znode->waiting, &waiter->link);
 
@@ -582,6 +636,76 @@ void znode_get(struct fs *fs, struct bytes path, unsigned want, znode_then_fn th
 			ask(fs, znode, (enum question)question);
 	}
 	znode_unuse(fs, znode);
+}
+
+/* ---- one-shot watches ---- */
+
+void znode_disarm(struct fs *fs, struct bytes path, unsigned watches)
+{
+	struct znode *znode = entry_find(fs, path);
+
+	if (!znode)
+		return;
+	znode->armed &= ~watches;
+	znode->known = 0;
+}
+
+/* True if it was sent, or there is nothing to send. */
+static bool arm(struct fs *fs, struct znode *znode)
+{
+	enum question question = ASK_EXISTS;
+	struct asking *asking;
+
+	if (!(znode->armed & ZNODE_CHILD_WATCH))
+		question = ASK_CHILDREN;
+	/* What is asked already arms it, and is followed by what is missing then. */
+	if (znode->armed == ZNODE_BOTH_WATCHES || (znode->asked & (unsigned)question))
+		return true;
+	asking = mem_zalloc(sizeof(*asking));
+	asking->fs = fs;
+	asking->znode = znode;
+	asking->question = question;
+	asking->is_arming = true;
+	if (submit(fs, asking, true) != 0) {
+		free(asking);
+		return false;
+	}
+	znode->asked |= question;
+	fs->znodes.arming_count++;
+	return true;
+}
+
+/*
+ * Where the client takes no more, or there is no server, the next answer goes
+ * on, or the comparison of all that is live when the server is back.
+ */
+static void arm_next(struct fs *fs)
+{
+	struct znode_cache *cache = &fs->znodes;
+	struct list *first;
+
+	while (cache->arming_count < ZNODE_ARMING_MAX && (first = list_first(&cache->to_arm))) {
+		struct znode *znode = list_item(first, struct znode, arming);
+
+		if (!arm(fs, znode))
+			return;
+		list_remove(first);
+	}
+}
+
+void znode_arm(struct fs *fs, struct bytes path)
+{
+	struct znode *znode = entry_get(fs, path);
+
+	if (!list_is_linked(&znode->arming))
+		list_append(&fs->znodes.to_arm, &znode->arming);
+	arm_next(fs);
+}
+
+void znode_held(struct fs *fs, const struct znode *znode)
+{
+	if (fs->znodes.by_node && znode && znode->armed != ZNODE_BOTH_WATCHES)
+		znode_arm(fs, znode_path(znode));
 }
 
 /* ---- files and directories ---- */

@@ -10,6 +10,7 @@
 #include "src/zk/jute.h"
 #include "src/zk/record.h"
 
+struct announced;
 struct fs;
 struct zk_reply;
 
@@ -60,6 +61,20 @@ enum {
 };
 
 /*
+ * The one-shot watches that the server holds for us on a znode: without a
+ * recursive watch, every question sets one. A data watch tells of its value
+ * and its end, a child watch of the names below it and its end; what is known
+ * of a znode is covered while both are armed.
+ */
+enum {
+	ZNODE_DATA_WATCH = 1,
+	ZNODE_CHILD_WATCH = 2,
+	ZNODE_BOTH_WATCHES = ZNODE_DATA_WATCH | ZNODE_CHILD_WATCH,
+	/* Watches asked for ahead of anybody's question, at a time. */
+	ZNODE_ARMING_MAX = 512,
+};
+
+/*
  * What isn't known any more stays until memory is needed: a Stat that a later
  * reply brings tells by its zxids whether the old value and list still hold.
  */
@@ -79,14 +94,24 @@ struct znode {
 	int32_t children_cversion;
 	msec_t checked_ms; /* loop time of the last reply about it */
 	struct list waiting;
-	unsigned use_count; /* nodes that stand for it */
+	unsigned use_count;          /* nodes that stand for it */
+	unsigned armed;              /* ZNODE_*_WATCH that the server holds */
+	struct list arming;          /* in cache->to_arm: to be asked about so that they are */
+	struct announced *announced; /* owned; what change.c has told of it, or NULL */
 };
+
+/* A reply has said what a znode is now; parts 0: that it doesn't exist. */
+typedef void (*znode_seen_fn)(struct fs *fs, struct znode *znode, unsigned parts);
 
 struct znode_cache {
 	struct map by_path;
 	struct list lru;
 	size_t size;
 	bool watched; /* the recursive watch is set: events cover all that is readable */
+	bool by_node; /* there is none: one-shot watches cover what was asked about */
+	struct list to_arm;
+	size_t arming_count;   /* questions in flight for to_arm */
+	znode_seen_fn on_seen; /* by_node: called for every such reply, before who asked */
 };
 
 void znode_cache_init(struct znode_cache *cache);
@@ -129,6 +154,16 @@ void znode_forget(struct fs *fs, struct bytes path, unsigned parts);
 void znode_doubt(struct fs *fs, struct bytes path);
 /* The connection is lost, or another session began. */
 void znode_forget_all(struct fs *fs);
+
+/*
+ * by_node: an event has used up these watches; nothing is known of it any more.
+ */
+void znode_disarm(struct fs *fs, struct bytes path, unsigned watches);
+/* by_node: ask what it is now, so that its watches are armed again; on_seen is told. */
+void znode_arm(struct fs *fs, struct bytes path);
+
+/* The kernel begins to hold a node of it: by_node, its watches are armed from now on. */
+void znode_held(struct fs *fs, const struct znode *znode);
 
 /* May what is known be used now: connected, watched, and heard from lately? */
 bool znode_is_fresh(const struct fs *fs, const struct znode *znode);

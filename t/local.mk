@@ -37,6 +37,7 @@ SH_TESTS = \
 	%D%/t3200-inotify.sh \
 	%D%/t3210-end-of-mount.sh \
 	%D%/t3220-made-anew.sh \
+	%D%/t3230-watch-nodes.sh \
 	%D%/t3300-no-server.sh \
 	%D%/t3310-killed-mount.sh \
 	%D%/t3400-embedded.sh

@@ -97,7 +97,7 @@ test_expect_success 'usage errors: status 1, and a sentence that names what is w
 EOT
 
 test_expect_success 'what is not in this version is refused by name, and not passed over' - <<\EOT
-	for option in hard onexpire=fail auth=digest:u:p authfile=/nowhere watch=nodes
+	for option in hard onexpire=fail auth=digest:u:p authfile=/nowhere
 	do
 		refused 1 "${option%%=*}.*not in this version" \
 			"$builddir/zkfs" -o "$option" "$server_addr" d || return 1

@@ -49,6 +49,7 @@ EOT
 
 test_expect_success '.data of null data is ENOENT; creating it sets it, removing it sets null' - <<\EOT
 	mkdir m1/holder &&
+	wait_for 5 'test -d m2/holder' &&
 	! test -e m1/holder/.data &&
 	echo held >m1/holder/.data &&
 	test_equal held "$(zk get /holder)" &&
