@@ -210,7 +210,7 @@ test_expect_success 'the server started again: same data, and the mount goes on'
 EOT
 
 test_expect_success 'kill -9 of the server in the midst of appends: none that was acknowledged is lost' - <<\EOT
-	: >m1/journal &&
+	: >m1/journal && sync m1/journal &&
 	: >acknowledged &&
 	{ (
 		i=0
