@@ -83,7 +83,7 @@ static bool is_done(struct load *load, const char *what, const struct zk_reply *
 }
 
 static void submit(struct load *load, struct zk_request *request, zk_client_on_reply *on_reply,
-		 void *data)
+		   void *data)
 {
 	int err = client_submit(load->client, request, on_reply, data, NULL);
 
