@@ -328,13 +328,16 @@ static void prepare(struct mount *mount)
 
 static void on_lost(struct mount *mount)
 {
+	const char *why = client_last_error(mount->fs.client);
+
 	if (!mount->fs.session_live)
 		return;
 	mount->fs.session_live = false;
 	znode_forget_all(&mount->fs);
 	change_disconnected(&mount->fs);
 	if (mount->phase < PHASE_CLOSING)
-		log_warn("session", "no connection: %s", client_last_error(mount->fs.client));
+		log_warn("session", "the connection to %s is lost (%s); looking for a server",
+			 client_server(mount->fs.client), *why ? why : "it says nothing");
 }
 
 static void on_connected(struct mount *mount, bool new_session)
