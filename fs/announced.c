@@ -71,6 +71,11 @@ void announced_remove(struct announced *announced, struct bytes text)
 		drop(announced, name);
 }
 
+bool announced_has(const struct announced *announced, struct bytes name)
+{
+	return find(announced, name) != NULL;
+}
+
 /* Names of a list are told in its order; they point into it. */
 static void tell_new(struct announced *announced, const struct jute_strings *now,
 		     announced_tell_fn tell, void *data)

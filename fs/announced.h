@@ -29,6 +29,7 @@ void announced_free(struct announced *announced); /* NULL is fine */
 /* Single names, told otherwise. Idempotent; nothing happens before there is a list. */
 void announced_add(struct announced *announced, struct bytes name);
 void announced_remove(struct announced *announced, struct bytes name);
+bool announced_has(const struct announced *announced, struct bytes name);
 
 /*
  * Compare with the list that the server has now; the first list of all is

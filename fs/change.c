@@ -323,6 +323,8 @@ static void own_end(struct fs *fs, struct own *own)
 static void own_succeeded(struct fs *fs, struct own *own, enum zk_event_type kind,
 			  struct bytes path)
 {
+	if (kind != ZK_EVENT_NODE_DATA_CHANGED)
+		inject_own(fs, path, kind == ZK_EVENT_NODE_CREATED);
 	if (fs->znodes.by_node)
 		announce_own(fs, kind, path);
 	else
@@ -615,6 +617,7 @@ void change_disconnected(struct fs *fs)
 void change_compare_all(struct fs *fs)
 {
 	compare_begin(fs->change->compare);
+	inject_resume(fs);
 }
 
 static void on_difference(void *data, enum zk_event_type type, struct bytes path)

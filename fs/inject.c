@@ -7,6 +7,7 @@
 
 #include "fs/inval.h"
 #include "fs/name.h"
+#include "fs/overflow.h"
 #include "fs/znode.h"
 #include "src/base/assert.h"
 #include "src/base/buf.h"
@@ -72,6 +73,8 @@ struct inject {
 	struct command *current;
 	uint64_t sequence;
 	size_t count;
+	size_t count_max;
+	struct overflow *overflow;
 	uv_poll_t poll;
 	uv_timer_t pass_over;
 	bool has_poll;
@@ -191,14 +194,14 @@ static void command_free(struct inject *inject, struct command *command)
 	inject->count--;
 }
 
-/* NULL where nothing is injected, or nothing more can be kept. */
+/* NULL where nothing is injected. */
 static struct command *command_new(struct fs *fs, enum command_kind kind, struct node *dir,
 				   struct bytes path, struct node *node)
 {
 	struct inject *inject = fs->inject;
 	struct command *command;
 
-	if (inject->off_reason || inject->count >= INJECT_COUNT_MAX)
+	if (inject->off_reason)
 		return NULL;
 	command = mem_zalloc(sizeof(*command));
 	list_init(&command->link);
@@ -220,7 +223,28 @@ static void command_queue(struct inject *inject, struct command *command)
 	inject_pump(inject->fs);
 }
 
-void inject_created(struct fs *fs, struct node *dir, struct bytes path)
+/*
+ * Is it left out, because there is too much already? Then a comparison tells.
+ * By node, events are differences of lists themselves, and bounded by those.
+ */
+static bool leaves_out(struct inject *inject, struct node *dir)
+{
+	if (inject->off_reason)
+		return true;
+	if (inject->fs->znodes.by_node)
+		return false;
+	if (inject->count >= inject->count_max)
+		overflow_begin(inject->overflow, dir);
+	return overflow_is_marked(inject->overflow, dir);
+}
+
+static void leave_out(struct inject *inject, struct node *dir, struct bytes path, bool is_there)
+{
+	overflow_left_out(inject->overflow, dir, zk_path_name(path), is_there);
+	overflow_pump(inject->overflow);
+}
+
+static void queue_created(struct fs *fs, struct node *dir, struct bytes path)
 {
 	struct command *command = command_new(fs, COMMAND_CREATED, dir, path, NULL);
 
@@ -232,6 +256,14 @@ void inject_created(struct fs *fs, struct node *dir, struct bytes path)
 		command->is_birth = true;
 	}
 	command_queue(fs->inject, command);
+}
+
+void inject_created(struct fs *fs, struct node *dir, struct bytes path)
+{
+	if (leaves_out(fs->inject, dir))
+		leave_out(fs->inject, dir, path, true);
+	else
+		queue_created(fs, dir, path);
 }
 
 /* What is deleted hasn't been shown yet: it will be, and go. */
@@ -248,22 +280,72 @@ static void meet_birth(struct inject *inject, struct command *deleted)
 	deleted->pair = created;
 }
 
-void inject_deleted(struct fs *fs, struct node *dir, struct bytes path, struct node *node,
-		    bool was_dir)
+static void queue_deleted(struct fs *fs, struct node *dir, struct bytes path, struct node *node,
+			  bool was_dir)
 {
 	struct command *command = command_new(fs, COMMAND_DELETED, dir, path, node);
 
-	if (!command) {
-		char *shown = shown_name(fs, path);
-
-		inval_entry(fs, dir->nodeid, shown);
-		free(shown);
+	if (!command)
 		return;
-	}
 	command->shown = shown_name(fs, path);
 	command->is_dir = was_dir;
 	meet_birth(fs->inject, command);
 	command_queue(fs->inject, command);
+}
+
+void inject_deleted(struct fs *fs, struct node *dir, struct bytes path, struct node *node,
+		    bool was_dir)
+{
+	struct overflow *overflow = fs->inject->overflow;
+	bool is_left_out = leaves_out(fs->inject, dir);
+
+	if (!is_left_out) {
+		queue_deleted(fs, dir, path, node, was_dir);
+	} else if (node && !fs->inject->off_reason) {
+		/* Who watches the thing itself must hear of it: there are no more than inodes. */
+		if (!overflow_knows(overflow, dir, zk_path_name(path)))
+			queue_created(fs, dir, path);
+		overflow_told(overflow, dir, zk_path_name(path), false);
+		queue_deleted(fs, dir, path, node, was_dir);
+	} else {
+		char *shown = shown_name(fs, path);
+
+		leave_out(fs->inject, dir, path, false);
+		inval_entry(fs, dir->nodeid, shown);
+		free(shown);
+	}
+}
+
+void inject_own(struct fs *fs, struct bytes path, bool is_there)
+{
+	const struct node *dir = NULL;
+
+	if (!bytes_equal_text(path, "/"))
+		dir = node_of_path(fs, zk_path_parent(path));
+	if (dir)
+		overflow_told(fs->inject->overflow, dir, zk_path_name(path), is_there);
+}
+
+static bool raise_difference(void *data, struct node *dir, struct bytes path, bool is_there)
+{
+	struct inject *inject = data;
+
+	if (inject->off_reason)
+		return true;
+	if (inject->count >= inject->count_max)
+		return false;
+	if (is_there)
+		queue_created(inject->fs, dir, path);
+	else
+		queue_deleted(inject->fs, dir, path, NULL, false);
+	return true;
+}
+
+static bool is_drained(void *data, const struct node *dir)
+{
+	const struct inject *inject = data;
+
+	return inject->count <= inject->count_max / 2 && !inject_is_behind(inject->fs, dir);
 }
 
 void inject_modified(struct fs *fs, struct node *node)
@@ -434,6 +516,7 @@ static void command_done(struct inject *inject, struct command *command)
 		run_waiters(inject, revealed);
 	command_free(inject, command);
 	queue_settle(inject, queue);
+	overflow_pump(inject->overflow);
 }
 
 static enum notifier_op op_of(const struct command *command)
@@ -613,6 +696,12 @@ void inject_pump(struct fs *fs)
 			return;
 		start(inject, list_item(list_first(&queue->commands), struct command, link));
 	}
+}
+
+void inject_resume(struct fs *fs)
+{
+	overflow_pump(fs->inject->overflow);
+	inject_pump(fs);
 }
 
 static void on_notifier(uv_poll_t *poll, int status, int events)
@@ -855,6 +944,8 @@ struct inject *inject_new(struct fs *fs)
 	inject->off_reason = fs->options->inotify ? NULL : "the mount option noinotify";
 	map_init(&inject->queues);
 	map_init(&inject->births);
+	inject->count_max = INJECT_COUNT_MAX;
+	inject->overflow = overflow_new(fs, raise_difference, is_drained, inject);
 	heap_init(&inject->order);
 	list_init(&inject->waiters);
 	uv_timer_init(&fs->loop->uv, &inject->pass_over);
@@ -901,6 +992,7 @@ void inject_free(struct inject *inject)
 	if (!inject)
 		return;
 	turn_off(inject, "the mount has ended");
+	overflow_free(inject->overflow);
 	heap_release(&inject->order);
 	map_release(&inject->queues);
 	map_release(&inject->births);

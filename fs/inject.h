@@ -16,7 +16,10 @@
  *  1. One FIFO a directory. A directory that is locked by an unanswered
  *     request is passed over, but for at most 100 ms while the server answers.
  *  2. The notifier's requests are answered from here and change nothing.
- *  3. No reply to anybody else waits for the notifier, but the first FLUSH of
+ *  3. Beyond INJECT_COUNT_MAX commands a directory's names are compared with
+ *     the server instead (fs/overflow.h); what else waits is bounded by the
+ *     inodes that the kernel holds.
+ *  4. No reply to anybody else waits for the notifier, but the first FLUSH of
  *     a file that was created in a mode directory (inject_when_revealed).
  */
 enum { INJECT_COUNT_MAX = 100000, INJECT_PASS_OVER_MS = 100 };
@@ -43,6 +46,10 @@ void inject_created(struct fs *fs, struct node *dir, struct bytes path);
 void inject_deleted(struct fs *fs, struct node *dir, struct bytes path, struct node *node,
 		    bool was_dir);
 void inject_modified(struct fs *fs, struct node *node);
+/* An own create or delete, which the kernel has raised. */
+void inject_own(struct fs *fs, struct bytes path, bool is_there);
+/* The server is back. */
+void inject_resume(struct fs *fs);
 
 /*
  * Does a change of this directory wait? Then the kernel may keep no name in it:

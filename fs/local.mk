@@ -26,6 +26,7 @@ fs_libfs_a_SOURCES = \
 	%D%/open.c \
 	%D%/opener.c %D%/opener.h \
 	%D%/options.c %D%/options.h \
+	%D%/overflow.c %D%/overflow.h \
 	%D%/place.c %D%/place.h \
 	%D%/rename.c \
 	%D%/rename-tree.c \
