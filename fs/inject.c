@@ -49,6 +49,7 @@ struct command {
 struct queue {
 	struct map_entry by_nodeid;
 	struct heap_entry order; /* by the first command's sequence */
+	struct list looked_at;   /* while the next one to serve is chosen */
 	struct node *dir;        /* held */
 	struct list commands;
 	msec_t passed_over_ms; /* since when; 0: not */
@@ -146,6 +147,7 @@ static struct queue *queue_get(struct inject *inject, struct node *dir)
 	node_hold(dir);
 	list_init(&queue->commands);
 	heap_entry_init(&queue->order);
+	list_init(&queue->looked_at);
 	map_insert(&inject->queues, &queue->by_nodeid, key);
 	return queue;
 }
@@ -665,22 +667,26 @@ static void on_pass_over(uv_timer_t *timer)
 /* The oldest that may be served; those passed over stay where they are. */
 static struct queue *choose(struct inject *inject)
 {
-	struct queue *passed_over[64];
-	size_t count = 0;
 	struct queue *chosen = NULL;
 	struct heap_entry *first;
+	struct list looked_at;
+	bool passed_over;
 
-	while (!chosen && count < 64 && (first = heap_first(&inject->order))) {
+	list_init(&looked_at);
+	while (!chosen && (first = heap_first(&inject->order))) {
 		struct queue *queue = list_item(first, struct queue, order);
 
 		heap_remove(&inject->order, first);
+		list_append(&looked_at, &queue->looked_at);
 		if (may_serve(inject, queue))
 			chosen = queue;
-		passed_over[count++] = queue;
 	}
-	for (size_t i = 0; i < count; i++)
-		queue_settle(inject, passed_over[i]);
-	if (!chosen && count > 0)
+	passed_over = !list_is_empty(&looked_at);
+	list_for_each_safe (&looked_at, at) {
+		list_remove(at);
+		queue_settle(inject, list_item(at, struct queue, looked_at));
+	}
+	if (!chosen && passed_over)
 		uv_timer_start(&inject->pass_over, on_pass_over, INJECT_PASS_OVER_MS / 4, 0);
 	return chosen;
 }
