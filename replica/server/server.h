@@ -5,10 +5,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "replica/tree/blob.h"
 #include "replica/tree/session.h"
 #include "replica/tree/tree.h"
 #include "replica/tree/watch.h"
+#include "src/base/blob.h"
 #include "src/base/bytes.h"
 #include "src/zk/record.h"
 #include "src/zk/zxid.h"

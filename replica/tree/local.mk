@@ -3,7 +3,6 @@ replica_tree_libtree_a_SOURCES = \
 	%D%/acl_cache.c %D%/acl_cache.h \
 	%D%/apply.c %D%/apply.h \
 	%D%/auth.c %D%/auth.h \
-	%D%/blob.c %D%/blob.h \
 	%D%/changes.c %D%/changes.h \
 	%D%/overlay.c %D%/overlay.h \
 	%D%/prep.c %D%/prep.h \

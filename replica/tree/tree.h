@@ -5,8 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "replica/tree/blob.h"
 #include "replica/tree/znode.h"
+#include "src/base/blob.h"
 #include "src/base/bytes.h"
 #include "src/base/map.h"
 #include "src/zk/acl.h"

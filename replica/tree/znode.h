@@ -5,7 +5,7 @@
 #include <stdint.h>
 
 #include "replica/tree/acl_cache.h"
-#include "replica/tree/blob.h"
+#include "src/base/blob.h"
 #include "src/base/bytes.h"
 #include "src/base/list.h"
 #include "src/zk/record.h"

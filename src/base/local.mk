@@ -1,6 +1,7 @@
 noinst_LIBRARIES += src/base/libbase.a
 src_base_libbase_a_SOURCES = \
 	%D%/assert.c %D%/assert.h \
+	%D%/blob.c %D%/blob.h \
 	%D%/buf.c %D%/buf.h \
 	%D%/bytes.c %D%/bytes.h \
 	%D%/endian.h \

@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "replica/server/server.h"
-#include "replica/tree/blob.h"
 #include "replica/tree/txn.h"
 #include "src/base/assert.h"
+#include "src/base/blob.h"
 #include "src/base/endian.h"
 #include "src/base/list.h"
 #include "src/base/mem.h"

@@ -1,4 +1,4 @@
-#include "replica/tree/blob.h"
+#include "src/base/blob.h"
 
 #include <stdlib.h>
 #include <string.h>

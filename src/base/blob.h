@@ -1,5 +1,5 @@
-#ifndef TREE_BLOB_H
-#define TREE_BLOB_H
+#ifndef BASE_BLOB_H
+#define BASE_BLOB_H
 
 #include <stdint.h>
 

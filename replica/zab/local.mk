@@ -1,0 +1,7 @@
+noinst_LIBRARIES += replica/zab/libzab.a
+replica_zab_libzab_a_SOURCES = \
+	%D%/election.h \
+	%D%/members.h \
+	%D%/notification.h \
+	%D%/packet.h \
+	%D%/zab.h
