@@ -1,0 +1,184 @@
+# shellcheck shell=sh
+# Ensembles of zkfsd, of Apache's server, and of both.  Member N has the directory
+# N, with what lib-zkfs.sh keeps for a server: N/zoo.cfg, N/data, N/port, N/pid, N/log.
+# A member's directory is of one kind as long as it runs: each kind keeps its own data
+# beside the other's.
+
+# make_ensemble COUNT [LINE...]: configurations of members 1 to COUNT; LINEs are added to each.
+# What is in $observers ("4 5") observes.  Sets members and hosts.
+make_ensemble () {
+	ensemble_count=$1
+	shift
+	members=$(seq 1 "$ensemble_count")
+	hosts=
+	: >servers.cfg
+	for member in $members
+	do
+		write_zoo_cfg "$member" "$@" &&
+		echo "$member" >"$member/data/myid" &&
+		hosts="$hosts 127.0.0.1:$ret_port" &&
+		free_port && member_quorum=$ret_port &&
+		free_port && member_election=$ret_port || return 1
+		case " ${observers-} " in
+		*" $member "*) member_role=observer ;;
+		*) member_role=participant ;;
+		esac
+		echo "server.$member=127.0.0.1:$member_quorum:$member_election:$member_role" >>servers.cfg
+	done
+	for member in $members
+	do
+		cat servers.cfg >>"$member/zoo.cfg" || return 1
+		case " ${observers-} " in
+		*" $member "*) echo peerType=observer >>"$member/zoo.cfg" ;;
+		esac
+	done
+}
+
+# launch_member KIND N: starts it as a zkfsd or as an apache, and does not wait.
+launch_member () {
+	echo "$1" >"$2/kind"
+	case $1 in
+	zkfsd)
+		launch "$2" "$builddir/zkfsd" -f "$2/zoo.cfg" ;;
+	apache)
+		launch "$2" java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+			-Djava.awt.headless=true -Dzookeeper.db.autocreate="${autocreate-true}" \
+			-cp "${APACHE_CLASSPATH-/usr/share/java/zookeeper.jar}" \
+			org.apache.zookeeper.server.quorum.QuorumPeerMain "$2/zoo.cfg" ;;
+	esac
+}
+
+# start_member KIND N...: and waits until all of them serve.
+start_member () {
+	start_kind=$1
+	shift
+	for start_at
+	do
+		launch_member "$start_kind" "$start_at" || return 1
+	done
+	for start_at
+	do
+		serves "$start_at" || return 1
+	done
+}
+
+# serves N [SECONDS]: waits until it serves clients.
+serves () {
+	if ! wait_for "${2:-40}" "! alive $(cat "$1/pid") || test -n \"\$(mode_of $1)\"" ||
+		! alive "$(cat "$1/pid")"
+	then
+		for serves_at in $members
+		do
+			echo "---- the log of member $serves_at ($(cat "$serves_at/kind")):" >&2
+			tail -n 30 "$serves_at/log" >&2
+		done
+		return 1
+	fi
+}
+
+# mode_of N: leader, follower, observer, or nothing while it does not serve.
+mode_of () {
+	four_letter "$(cat "$1/port")" srvr 2>/dev/null | sed -n 's/^Mode: //p'
+}
+
+# zxid_of N: its last transaction, as srvr says it.
+zxid_of () {
+	four_letter "$(cat "$1/port")" srvr | sed -n 's/^Zxid: //p'
+}
+
+# leader: the member that leads, or nothing.
+leader () {
+	for leader_at in $members
+	do
+		if test -e "$leader_at/pid" && test "$(mode_of "$leader_at")" = leader
+		then
+			echo "$leader_at"
+			return 0
+		fi
+	done
+	return 1
+}
+
+# a_follower: one that follows.
+a_follower () {
+	for follower_at in $members
+	do
+		if test -e "$follower_at/pid" && test "$(mode_of "$follower_at")" = follower
+		then
+			echo "$follower_at"
+			return 0
+		fi
+	done
+	return 1
+}
+
+# stop_member N [SIGNAL], kill_member N: it ends, and is waited for.
+stop_member () {
+	stop_server "$@"
+}
+
+kill_member () {
+	stop_server "$1" KILL
+}
+
+# address_of N...
+address_of () {
+	for address_at
+	do
+		echo "127.0.0.1:$(cat "$address_at/port")"
+	done
+}
+
+# start_load SESSIONS: sessions write in the background until end_load.
+start_load () {
+	rm -f load.state load.out
+	# shellcheck disable=SC2086 # one word an address
+	"$PYTHON" "$srcdir/t/ensemble-load.py" load 600 "$1" load.state $hosts >load.out 2>load.err &
+	load_pid=$!
+	# It has begun when something of it is there.
+	wait_for 60 "! alive $load_pid || zk_at \"\$(leader)\" exists /load/0/20" &&
+	alive "$load_pid"
+}
+
+# end_load: ends it, and succeeds if none of its sessions met what must not be.
+end_load () {
+	kill "$load_pid" &&
+	wait "$load_pid" ||
+	{ cat load.err >&2; return 1; }
+	cat load.out
+}
+
+# loaded KEY: a number of end_load's line.
+loaded () {
+	sed -n "s/.*$1 \([0-9]*\).*/\1/p" load.out
+}
+
+# prove_load: what was acknowledged is on every member, and all trees are one.
+prove_load () {
+	# shellcheck disable=SC2086
+	"$PYTHON" "$srcdir/t/ensemble-load.py" prove load.state $hosts
+}
+
+# same_trees: the second half of that.
+same_trees () {
+	# shellcheck disable=SC2086
+	"$PYTHON" "$srcdir/t/ensemble-load.py" same $hosts
+}
+
+# zk_at N COMMAND...: as zk, at that member.
+zk_at () {
+	zk_member=$1
+	shift
+	timeout 60 "$PYTHON" "$srcdir/t/zk.py" "127.0.0.1:$(cat "$zk_member/port")" "$@"
+}
+
+# no_mismatch: no member has seen a digest that was not its own tree's.
+no_mismatch () {
+	for mismatch_at in $members
+	do
+		! grep -i 'digest.*mismatch\|mismatch.*digest' "$mismatch_at/log" >&2 || return 1
+		test -e "$mismatch_at/pid" || continue
+		four_letter "$(cat "$mismatch_at/port")" mntr >mntr.out &&
+		! grep '^zk_digest_mismatches_count[^0-9]*[1-9]' mntr.out >&2 || return 1
+	done
+}
