@@ -15,4 +15,12 @@ t_bench_bench_store_SOURCES = %D%/bench-store.c
 t_bench_bench_store_LDADD = replica/io/libreplicaio.a replica/tree/libtree.a src/zk/libzk.a \
 	src/base/libbase.a $(SQLITE_LIBS) $(ZLIB_LIBS)
 
-EXTRA_DIST += t/bench/bench t/bench/bench-mount
+EXTRA_DIST += t/bench/bench t/bench/bench-ensemble t/bench/bench-mount
+
+check_PROGRAMS += t/bench/zkmany
+t_bench_zkmany_SOURCES = %D%/zkmany.c
+t_bench_zkmany_LDADD = src/io/libio.a src/zk/libzk.a src/base/libbase.a $(UV_LIBS) $(CRYPTO_LIBS)
+
+check_PROGRAMS += t/bench/etcdload
+t_bench_etcdload_SOURCES = %D%/etcdload.c
+t_bench_etcdload_LDADD = src/io/libio.a src/zk/libzk.a src/base/libbase.a $(UV_LIBS) $(CRYPTO_LIBS)
