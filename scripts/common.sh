@@ -10,7 +10,7 @@ BUILD_PACKAGES="gcc libc6-dev make autoconf automake pkgconf libfuse3-dev fuse3 
 # shellcheck disable=SC2034 # scripts/test reads it
 TEST_PACKAGES="$BUILD_PACKAGES clang clang-format shellcheck mandoc libcmocka-dev
 	zookeeper zookeeper-bin libzookeeper-mt-dev default-jre-headless python3 python3-kazoo
-	inotify-tools attr rsync strace vim-tiny sqlite3 xz-utils procps"
+	inotify-tools attr rsync strace vim-tiny sqlite3 xz-utils procps iproute2"
 
 say () {
 	printf '==> %s\n' "$*"

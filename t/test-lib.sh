@@ -21,7 +21,8 @@
 # server, and sweeps up behind it: it unmounts what is mounted below the
 # test's directory and ends the processes that carry the test's mark in their
 # environment, and nothing else.  So a test that hangs, or dies, leaves
-# nothing behind, and no test needs to clean up after itself.
+# nothing behind, and no test needs to clean up after itself: network namespaces
+# named $TEST_NETNS-... go, too.
 #
 # Options of a test file: -v shows everything as it runs, -i stops at the first
 # failure, -k keeps the directory, -s NAME takes only that server.
@@ -289,6 +290,10 @@ prereq_XATTR () { needs_program getfattr && needs_program setfattr; }
 prereq_RSYNC () { needs_program rsync; }
 prereq_VIM () { needs_program vim.tiny; }
 prereq_STRACE () { needs_program strace; }
+prereq_NETNS () {
+	prereq_ROOT && needs_program ip || return 1
+	unshare -n true 2>/dev/null || { echo "no network namespaces"; return 1; }
+}
 prereq_LONG () { test -n "${TEST_LONG-}" || { echo "only with TEST_LONG=1"; return 1; }; }
 
 # ---------------------------------------------------------------- the inner half
@@ -332,6 +337,14 @@ test_unmount_all () {
 	done >/dev/null 2>&1
 }
 
+# Network namespaces have names of this test file's.
+test_remove_namespaces () {
+	for sweep_space in $(ip netns list 2>/dev/null | cut -d ' ' -f 1 | grep "^$TEST_NETNS-")
+	do
+		ip netns del "$sweep_space"
+	done
+}
+
 test_sweep () {
 	test_unmount_all
 	for sweep_signal in TERM KILL
@@ -344,6 +357,7 @@ test_sweep () {
 		wait_for 5 'test -z "$(test_processes)"' 2>/dev/null && break
 	done
 	test_unmount_all
+	test_remove_namespaces
 }
 
 # A point that the outer half finds failed.
@@ -363,7 +377,7 @@ test_run_inner () {
 	# would make the tests ignore SIGINT.
 	env --default-signal=INT,QUIT \
 		TEST_INNER=1 TEST_STATE="$TEST_STATE" TEST_WORK="$TEST_WORK" \
-		TEST_SERVER="$TEST_SERVER" TEST_FLAGS="$TEST_FLAGS" \
+		TEST_SERVER="$TEST_SERVER" TEST_FLAGS="$TEST_FLAGS" TEST_NETNS="$TEST_NETNS" \
 		ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$TEST_STATE/sanitizer" \
 		UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}log_path=$TEST_STATE/sanitizer" \
 		timeout -k 10 "${TEST_TIMEOUT:-300}" sh "$test_file" &
@@ -405,6 +419,7 @@ done
 test_file=$(cd "$(dirname "$0")" && pwd)/$(basename "$0")
 test_name=$(basename "$0" .sh)
 TEST_STATE=$(cd "$builddir" && pwd)/t/trash.$test_name
+TEST_NETNS=zkfs-${test_name%%-*}
 if test -e "$TEST_STATE"
 then
 	# An earlier run that was killed, or kept.
