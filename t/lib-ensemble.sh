@@ -41,8 +41,9 @@ launch_member () {
 	zkfsd)
 		launch "$2" "$builddir/zkfsd" -f "$2/zoo.cfg" ;;
 	apache)
-		launch "$2" java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
-			-Djava.awt.headless=true -Dzookeeper.db.autocreate="${autocreate-true}" \
+		# shellcheck disable=SC2086 # one word a flag
+		launch "$2" java ${SERVER_JVMFLAGS-} -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+			-Djava.awt.headless=true \
 			-cp "${APACHE_CLASSPATH-/usr/share/java/zookeeper.jar}" \
 			org.apache.zookeeper.server.quorum.QuorumPeerMain "$2/zoo.cfg" ;;
 	esac

@@ -19,7 +19,7 @@ node_is_mounted () {
 
 # kill_node N: mount, replica and notifier, as when the machine dies.
 kill_node () {
-	kill -s KILL $(mount_pids "m$1") &&
+	mount_pids "m$1" | xargs kill -s KILL &&
 	wait_for 10 "test -z \"\$(mount_pids m$1)\"" &&
 	unmount "m$1"
 }
