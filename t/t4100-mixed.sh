@@ -40,9 +40,9 @@ write_some () {
 
 # left_with_a_tail N: the leader N logs what nobody else has, and everybody is dead. The tail is a create of
 # /tail-NAME-of-N: as its followers have just died, only it has that in its log.
+# shellcheck disable=SC2046 # one word a pid
 left_with_a_tail () {
 	tail_name=tail-$(now_ms)-of-$1 &&
-	# shellcheck disable=SC2046 # one word a pid
 	zk_at "$1" run "$1" "$tail_name" $(for at in $(all_but "$1"); do cat "$at/pid"; done) <<-END &&
 		import glob, os, signal
 		for pid in args[2:]:
