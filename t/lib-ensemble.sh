@@ -5,7 +5,8 @@
 # beside the other's.
 
 # make_ensemble COUNT [LINE...]: configurations of members 1 to COUNT; LINEs are added to each.
-# What is in $observers ("4 5") observes.  Sets members and hosts.
+# What is in $observers ("4 5") observes; with $client_parts the server lines name the client ports, too.
+# Sets members and hosts.
 make_ensemble () {
 	ensemble_count=$1
 	shift
@@ -14,7 +15,7 @@ make_ensemble () {
 	: >servers.cfg
 	for member in $members
 	do
-		write_zoo_cfg "$member" "$@" &&
+		write_zoo_cfg "$member" "$@" && member_client=$ret_port &&
 		echo "$member" >"$member/data/myid" &&
 		hosts="$hosts 127.0.0.1:$ret_port" &&
 		free_port && member_quorum=$ret_port &&
@@ -23,7 +24,8 @@ make_ensemble () {
 		*" $member "*) member_role=observer ;;
 		*) member_role=participant ;;
 		esac
-		echo "server.$member=127.0.0.1:$member_quorum:$member_election:$member_role" >>servers.cfg
+		member_line="server.$member=127.0.0.1:$member_quorum:$member_election:$member_role"
+		echo "$member_line${client_parts:+;127.0.0.1:$member_client}" >>servers.cfg
 	done
 	for member in $members
 	do
@@ -60,6 +62,20 @@ start_member () {
 	for start_at
 	do
 		serves "$start_at" || return 1
+	done
+}
+
+# let_lead N: it leads, however often another has to stop for that. Nobody writes meanwhile.
+let_lead () {
+	let_try=0
+	until test "$(leader)" = "$1"
+	do
+		let_try=$((let_try + 1))
+		test "$let_try" -lt 6 || return 1
+		let_leader=$(leader) &&
+		stop_member "$let_leader" &&
+		wait_for 30 "test -n \"\$(leader)\"" &&
+		start_member "$(cat "$let_leader/kind")" "$let_leader" || return 1
 	done
 }
 

@@ -24,17 +24,24 @@ make_network () {
 	done
 }
 
-# cut N, mend N: its cable.
-cut () {
+# unplug N, plug N: its cable.
+unplug () {
 	ip -n "$space-hub" link set "port$1" down
 }
 
-mend () {
+plug () {
 	ip -n "$space-hub" link set "port$1" up
 }
 
 in_hub () {
 	ip netns exec "$space-hub" "$@"
+}
+
+start_load_in_hub () {
+	# shellcheck disable=SC2086 # one word an address
+	in_hub "$PYTHON" "$srcdir/t/ensemble-load.py" load 600 3 load.state $hosts \
+		>load.out 2>load.err &
+	load_pid=$!
 }
 
 make_members () {
@@ -89,37 +96,35 @@ test_expect_success NETNS 'three in namespaces of their own elect a leader' '
 			return 1
 	done &&
 	wait_for 30 "leader_in_net $members" &&
-	in_hub "$PYTHON" "$srcdir/t/ensemble-load.py" load 600 3 load.state $hosts >load.out 2>load.err &
-	load_pid=$! &&
-	wait_for 30 "alive $load_pid"
+	start_load_in_hub
 '
 
 test_expect_success NETNS 'the leader cut off: it serves no longer, another leads, and it comes back' '
 	old=$(leader_in_net $members) &&
-	cut "$old" &&
+	unplug "$old" &&
 	wait_for 20 "test -z \"\$(mode_in_net $old)\"" &&
 	wait_for 30 "leader_in_net $(others "$old" | tr "\n" " ")" &&
-	mend "$old" &&
+	plug "$old" &&
 	wait_for 30 "test \"\$(mode_in_net $old)\" = follower"
 '
 
 test_expect_success NETNS 'a follower cut off: the rest goes on, and it comes back' '
 	now=$(leader_in_net $members) &&
 	victim=$(others "$now" | head -n 1) &&
-	cut "$victim" &&
+	unplug "$victim" &&
 	wait_for 20 "test -z \"\$(mode_in_net $victim)\"" &&
 	test "$(mode_in_net "$now")" = leader &&
-	mend "$victim" &&
+	plug "$victim" &&
 	wait_for 30 "test \"\$(mode_in_net $victim)\" = follower"
 '
 
 test_expect_success NETNS 'all three apart: nobody serves; joined again they do' '
-	cut 1 && cut 2 && cut 3 &&
+	unplug 1 && unplug 2 && unplug 3 &&
 	for member in $members
 	do
 		wait_for 20 "test -z \"\$(mode_in_net $member)\"" || return 1
 	done &&
-	mend 1 && mend 2 && mend 3 &&
+	plug 1 && plug 2 && plug 3 &&
 	wait_for 40 "leader_in_net $members" &&
 	for member in $members
 	do

@@ -10,6 +10,25 @@ test_skip_file_without APACHE,KAZOO
 SERVER_JVMFLAGS=-Dzookeeper.snapshotSizeFactor=-1
 export SERVER_JVMFLAGS
 
+# begin_all: every member, of the kind that was noted for it.
+begin_all () {
+	for begin_at in $members
+	do
+		launch_member "$(cat "$begin_at/kind")" "$begin_at" || return 1
+	done
+	for begin_at in $members
+	do
+		serves "$begin_at" || return 1
+	done
+}
+
+stop_all () {
+	for stop_at in $members
+	do
+		stop_member "$stop_at" || return 1
+	done
+}
+
 # all_but N: the other members.
 all_but () {
 	for all_at in $members
@@ -96,9 +115,9 @@ do
 
 	test_expect_success "a $kind leads two of $other" '
 		make_ensemble 3 &&
-		start_member $kind 3 &&
-		start_member $other 2 1 &&
-		test_equal 3 "$(leader)"
+		echo $kind >3/kind && echo $other >2/kind && echo $other >1/kind &&
+		begin_all &&
+		let_lead 3
 	'
 
 	test_expect_success "$kind leads: members are killed in turn under load" '
@@ -110,13 +129,7 @@ do
 	'
 
 	test_expect_success "a $kind with a tail that nobody has loses it to $other, by TRUNC" '
-		for member in $members
-		do
-			stop_member "$member" || return 1
-		done &&
-		start_member $kind 3 &&
-		start_member $other 2 1 &&
-		test_equal 3 "$(leader)" &&
+		let_lead 3 &&
 		write_some before 5 &&
 		left_with_a_tail 3 &&
 		start_member $other 1 2 &&
@@ -170,17 +183,13 @@ do
 	'
 
 	test_expect_success "observers of either kind" '
-		for member in $members
-		do
-			stop_member "$member" || return 1
-		done &&
+		stop_all &&
 		mkdir "of-$kind" && mv 1 2 3 "of-$kind" &&
 		observers="4 5" && make_ensemble 5 && observers= &&
-		start_member $kind 3 &&
-		start_member $other 2 1 &&
-		start_member zkfsd 4 &&
-		start_member apache 5 &&
-		test_equal 3 "$(leader)" &&
+		echo $kind >3/kind && echo $other >2/kind && echo $other >1/kind &&
+		echo zkfsd >4/kind && echo apache >5/kind &&
+		begin_all &&
+		let_lead 3 &&
 		test_equal "observer observer" "$(mode_of 4) $(mode_of 5)" &&
 		start_load 5 &&
 		for member in 4 5
@@ -191,10 +200,7 @@ do
 		end_load &&
 		prove_load &&
 		no_mismatch &&
-		for member in $members
-		do
-			stop_member "$member" || return 1
-		done &&
+		stop_all &&
 		mkdir "observed-$kind" && mv 1 2 3 4 5 "observed-$kind"
 	'
 done

@@ -25,7 +25,7 @@ kill_node () {
 }
 
 test_expect_success 'each node is one command, and the namespace is one' '
-	make_ensemble 3 &&
+	client_parts=yes make_ensemble 3 &&
 	mount_node 1 timeout=4 && mount_node 2 timeout=4 && mount_node 3 timeout=4 &&
 	wait_for 60 "node_is_mounted 1 && node_is_mounted 2 && node_is_mounted 3" &&
 	echo hello >m1/file && sync m1/file &&
