@@ -39,7 +39,7 @@ in_hub () {
 
 start_load_in_hub () {
 	# shellcheck disable=SC2086 # one word an address
-	in_hub "$PYTHON" "$srcdir/t/ensemble-load.py" load 600 3 load.state $hosts \
+	ip netns exec "$space-hub" "$PYTHON" "$srcdir/t/ensemble-load.py" load 600 3 load.state $hosts \
 		>load.out 2>load.err &
 	load_pid=$!
 }
