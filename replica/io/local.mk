@@ -5,13 +5,17 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/config_keys.c %D%/config_keys.h \
 	%D%/data_dir.c %D%/data_dir.h \
 	%D%/fourletter.c %D%/fourletter.h \
+	%D%/initiation.c %D%/initiation.h \
 	%D%/log_print.c %D%/log_print.h \
 	%D%/node.c %D%/node.h %D%/node_impl.h \
 	%D%/node_clients.c \
 	%D%/node_store.c \
+	%D%/peers_election.c %D%/peers_election.h \
+	%D%/peers_listen.c %D%/peers_listen.h \
 	%D%/properties.c %D%/properties.h \
 	%D%/quorum_server.c %D%/quorum_server.h \
 	%D%/recovery.c %D%/recovery.h \
+	%D%/sparse_log.h \
 	%D%/store.c %D%/store.h \
 	%D%/store_db.c %D%/store_db.h \
 	%D%/store_dir.c %D%/store_dir.h \

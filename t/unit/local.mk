@@ -197,6 +197,13 @@ t_unit_test_clients_CFLAGS = $(unit_cflags)
 t_unit_test_clients_LDADD = replica/io/libreplicaio.a src/io/libio.a src/zk/libzk.a \
 	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-peers
+TESTS += %D%/test-peers
+t_unit_test_peers_SOURCES = %D%/test-peers.c %D%/cmocka.h
+t_unit_test_peers_CFLAGS = $(unit_cflags)
+t_unit_test_peers_LDADD = replica/io/libreplicaio.a src/io/libio.a src/zk/libzk.a \
+	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-fourletter
 TESTS += %D%/test-fourletter
 t_unit_test_fourletter_SOURCES = %D%/test-fourletter.c %D%/cmocka.h
