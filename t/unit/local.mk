@@ -44,13 +44,13 @@ check_PROGRAMS += %D%/test-properties
 TESTS += %D%/test-properties
 t_unit_test_properties_SOURCES = %D%/test-properties.c %D%/cmocka.h
 t_unit_test_properties_CFLAGS = $(unit_cflags)
-t_unit_test_properties_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
+t_unit_test_properties_LDADD = src/base/libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-config
 TESTS += %D%/test-config
 t_unit_test_config_SOURCES = %D%/test-config.c %D%/cmocka.h
 t_unit_test_config_CFLAGS = $(unit_cflags)
-t_unit_test_config_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
+t_unit_test_config_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/base/libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-txn
 TESTS += %D%/test-txn
