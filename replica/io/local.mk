@@ -12,8 +12,6 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/node_store.c \
 	%D%/peers_election.c %D%/peers_election.h \
 	%D%/peers_listen.c %D%/peers_listen.h \
-	%D%/properties.c %D%/properties.h \
-	%D%/quorum_server.c %D%/quorum_server.h \
 	%D%/recovery.c %D%/recovery.h \
 	%D%/sparse_log.h \
 	%D%/store.c %D%/store.h \
@@ -34,6 +32,7 @@ zkfsd_SOURCES = %D%/main.c
 zkfsd_LDADD = \
 	replica/io/libreplicaio.a \
 	replica/server/libserver.a \
+	replica/zab/libzab.a \
 	replica/tree/libtree.a \
 	src/io/libio.a \
 	src/zk/libzk.a \

@@ -6,8 +6,8 @@
 #include <stdint.h>
 
 #include "replica/io/peers_listen.h"
-#include "replica/io/quorum_server.h"
 #include "replica/zab/election.h"
+#include "replica/zab/quorum_server.h"
 #include "src/base/bytes.h"
 #include "src/base/msec.h"
 #include "src/io/loop.h"

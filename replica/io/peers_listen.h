@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "replica/io/quorum_server.h"
+#include "replica/zab/quorum_server.h"
 #include "src/io/address.h"
 #include "src/io/conn.h"
 #include "src/io/loop.h"

@@ -4,4 +4,5 @@ replica_zab_libzab_a_SOURCES = \
 	%D%/members.h \
 	%D%/notification.h \
 	%D%/packet.h \
+	%D%/quorum_server.c %D%/quorum_server.h \
 	%D%/zab.h

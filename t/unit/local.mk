@@ -44,13 +44,13 @@ check_PROGRAMS += %D%/test-properties
 TESTS += %D%/test-properties
 t_unit_test_properties_SOURCES = %D%/test-properties.c %D%/cmocka.h
 t_unit_test_properties_CFLAGS = $(unit_cflags)
-t_unit_test_properties_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
+t_unit_test_properties_LDADD = src/base/libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-config
 TESTS += %D%/test-config
 t_unit_test_config_SOURCES = %D%/test-config.c %D%/cmocka.h
 t_unit_test_config_CFLAGS = $(unit_cflags)
-t_unit_test_config_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
+t_unit_test_config_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/base/libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-txn
 TESTS += %D%/test-txn
@@ -201,7 +201,7 @@ check_PROGRAMS += %D%/test-peers
 TESTS += %D%/test-peers
 t_unit_test_peers_SOURCES = %D%/test-peers.c %D%/cmocka.h
 t_unit_test_peers_CFLAGS = $(unit_cflags)
-t_unit_test_peers_LDADD = replica/io/libreplicaio.a src/io/libio.a src/zk/libzk.a \
+t_unit_test_peers_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/io/libio.a src/zk/libzk.a \
 	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-fourletter
