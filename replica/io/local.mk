@@ -11,6 +11,7 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/node_clients.c \
 	%D%/node_store.c \
 	%D%/peers_election.c %D%/peers_election.h \
+	%D%/peers_links.c %D%/peers_links.h \
 	%D%/peers_listen.c %D%/peers_listen.h \
 	%D%/recovery.c %D%/recovery.h \
 	%D%/sparse_log.h \

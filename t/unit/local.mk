@@ -199,9 +199,16 @@ t_unit_test_clients_LDADD = replica/io/libreplicaio.a src/io/libio.a src/zk/libz
 
 check_PROGRAMS += %D%/test-peers
 TESTS += %D%/test-peers
-t_unit_test_peers_SOURCES = %D%/test-peers.c %D%/cmocka.h
+t_unit_test_peers_SOURCES = %D%/test-peers.c %D%/raw-socket.c %D%/raw-socket.h %D%/cmocka.h
 t_unit_test_peers_CFLAGS = $(unit_cflags)
 t_unit_test_peers_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/io/libio.a src/zk/libzk.a \
+	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-links
+TESTS += %D%/test-links
+t_unit_test_links_SOURCES = %D%/test-links.c %D%/raw-socket.c %D%/raw-socket.h %D%/cmocka.h
+t_unit_test_links_CFLAGS = $(unit_cflags)
+t_unit_test_links_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/io/libio.a src/zk/libzk.a \
 	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-fourletter

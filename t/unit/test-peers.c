@@ -19,6 +19,7 @@
 #include "src/base/mem.h"
 #include "src/io/address.h"
 #include "t/unit/cmocka.h"
+#include "t/unit/raw-socket.h"
 
 enum { DEADLINE_MS = 10000, MYID = 5, MEMBER_COUNT = 4, ACCEPTED_MAX = 8 };
 
@@ -76,55 +77,6 @@ static void note_reach(int64_t sid, enum election_reach reach, void *data)
 	f->reach_count++;
 }
 
-static int open_socket(void)
-{
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	int on = 1;
-
-	assert_true(fd >= 0);
-	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
-	return fd;
-}
-
-static void bind_to(int fd, uint16_t port)
-{
-	struct sockaddr_storage address;
-
-	assert_int_equal(address_parse("127.0.0.1", port, &address), 0);
-	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(struct sockaddr_in)), 0);
-}
-
-static uint16_t port_of(int fd)
-{
-	struct sockaddr_storage address;
-	socklen_t size = sizeof(address);
-
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-	return address_port((struct sockaddr *)&address);
-}
-
-static int listen_at(uint16_t port)
-{
-	int fd = open_socket();
-
-	bind_to(fd, port);
-	assert_int_equal(listen(fd, 64), 0);
-	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-	return fd;
-}
-
-/* A port that is free, and that nobody listens on. */
-static uint16_t silent_port(void)
-{
-	int fd = open_socket();
-	uint16_t port;
-
-	bind_to(fd, 0);
-	port = port_of(fd);
-	close(fd);
-	return port;
-}
-
 static int at(int64_t sid)
 {
 	int i = 0;
@@ -137,7 +89,8 @@ static int at(int64_t sid)
 
 static void peer_listens(struct fixture *f, int64_t sid)
 {
-	f->listeners[at(sid)] = listen_at((uint16_t)f->servers[at(sid)].addresses[0].election_port);
+	f->listeners[at(sid)] =
+		raw_listen((uint16_t)f->servers[at(sid)].addresses[0].election_port);
 }
 
 static void start(struct fixture *f)
@@ -171,7 +124,7 @@ static int setup(void **state)
 		f->listeners[i] = -1;
 		f->servers[i] = (struct quorum_server){.id = sids[i], .address_count = 1};
 		f->servers[i].addresses[0].host = mem_strdup("127.0.0.1");
-		f->servers[i].addresses[0].election_port = silent_port();
+		f->servers[i].addresses[0].election_port = raw_free_port();
 	}
 	f->port = (uint16_t)f->servers[at(MYID)].addresses[0].election_port;
 	*state = f;
@@ -217,18 +170,7 @@ static int peer_accepts(struct fixture *f, int listener)
 
 static int peer_connects(struct fixture *f)
 {
-	struct sockaddr_storage address;
-	int fd = open_socket();
-
-	assert_int_equal(address_parse("127.0.0.1", f->port, &address), 0);
-	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(struct sockaddr_in)), 0);
-	assert_int_equal(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
-	return fd;
-}
-
-static void peer_sends(int fd, const void *data, size_t size)
-{
-	assert_int_equal(send(fd, data, size, MSG_NOSIGNAL), size);
+	return raw_connect(f->port);
 }
 
 static void put_u64(struct buf *buf, uint64_t number)
@@ -269,7 +211,7 @@ static void peer_initiates(int fd, int64_t sid, uint16_t port)
 	buf_init(&buf, 4096);
 	(void)snprintf(address, sizeof(address), "127.0.0.1:%u", port);
 	put_initiation(&buf, -65536, sid, address);
-	peer_sends(fd, buf.data, buf.size);
+	raw_send(fd, buf.data, buf.size);
 	buf_release(&buf);
 }
 
@@ -279,7 +221,7 @@ static void peer_sends_frame(int fd, const char *text)
 
 	buf_init(&buf, 1 << 20);
 	put_frame(&buf, text);
-	peer_sends(fd, buf.data, buf.size);
+	raw_send(fd, buf.data, buf.size);
 	buf_release(&buf);
 }
 
@@ -514,13 +456,13 @@ static void a_larger_server_that_does_not_call_back_is_dialed_again(void **state
 static void a_smaller_server_is_called_back_where_it_said(void **state)
 {
 	struct fixture *f = *state;
-	int elsewhere = listen_at(0);
+	int elsewhere = raw_listen(0);
 	int fd;
 
 	peer_listens(f, 1);
 	start(f);
 	fd = peer_connects(f);
-	peer_initiates(fd, 1, port_of(elsewhere));
+	peer_initiates(fd, 1, raw_port(elsewhere));
 	peer_sees_the_end(f, fd);
 	fd = peer_accepts(f, elsewhere);
 	peer_sees_initiation(f, fd);
@@ -542,7 +484,7 @@ static void without_an_address_it_is_called_back_where_it_is_configured(void **s
 	start(f);
 	fd = peer_connects(f);
 	endian_put_u64(sid, 1);
-	peer_sends(fd, sid, sizeof(sid));
+	raw_send(fd, sid, sizeof(sid));
 	peer_sees_the_end(f, fd);
 	fd = peer_accepts(f, f->listeners[at(1)]);
 	peer_sees_initiation(f, fd);
@@ -557,7 +499,7 @@ static void an_address_that_refuses_is_followed_by_the_configured_one(void **sta
 	peer_listens(f, 1);
 	start(f);
 	fd = peer_connects(f);
-	peer_initiates(fd, 1, silent_port());
+	peer_initiates(fd, 1, raw_free_port());
 	peer_sees_the_end(f, fd);
 	fd = peer_accepts(f, f->listeners[at(1)]);
 	peer_sees_initiation(f, fd);
@@ -678,7 +620,7 @@ static void an_initiation_and_frames_arrive_byte_by_byte(void **state)
 	put_frame(&buf, "two");
 	fd = peer_connects(f);
 	for (size_t i = 0; i < buf.size; i++) {
-		peer_sends(fd, buf.data + i, 1);
+		raw_send(fd, buf.data + i, 1);
 		loop_turn(&f->loop, false);
 	}
 	turn_until(f, f->frame_count == 2);
@@ -699,7 +641,7 @@ static void frames_of_one_read_all_arrive(void **state)
 	put_frame(&buf, "one");
 	put_frame(&buf, "two");
 	fd = peer_connects(f);
-	peer_sends(fd, buf.data, buf.size);
+	raw_send(fd, buf.data, buf.size);
 	turn_until(f, f->frame_count == 2);
 	assert_true(saw(f, "9:one|9:two|"));
 	buf_release(&buf);
@@ -714,7 +656,7 @@ static void expect_length_to_end_it(struct fixture *f, uint32_t length)
 	peer_initiates(fd, 9, 1);
 	turn_until(f, peers_election_is_connected(f->peers, 9));
 	endian_put_u32(bytes, length);
-	peer_sends(fd, bytes, sizeof(bytes));
+	raw_send(fd, bytes, sizeof(bytes));
 	peer_sees_the_end(f, fd);
 	assert_false(peers_election_is_connected(f->peers, 9));
 }
@@ -783,9 +725,9 @@ static int listen_and_be_dead(struct fixture *f, int64_t sid, int fillers[ACCEPT
 {
 	uint16_t port = (uint16_t)f->servers[at(sid)].addresses[0].election_port;
 	struct sockaddr_storage address;
-	int fd = open_socket();
+	int fd = raw_socket();
 
-	bind_to(fd, port);
+	raw_bind(fd, port);
 	assert_int_equal(listen(fd, 0), 0);
 	assert_int_equal(address_parse("127.0.0.1", port, &address), 0);
 	for (int i = 0; i < ACCEPTED_MAX; i++) {
@@ -842,12 +784,12 @@ static void a_larger_stranger_is_heard_and_answered_and_forgotten(void **state)
 static void a_smaller_stranger_is_called_back_where_it_said(void **state)
 {
 	struct fixture *f = *state;
-	int elsewhere = listen_at(0);
+	int elsewhere = raw_listen(0);
 	int fd;
 
 	start(f);
 	fd = peer_connects(f);
-	peer_initiates(fd, 3, port_of(elsewhere));
+	peer_initiates(fd, 3, raw_port(elsewhere));
 	peer_sees_the_end(f, fd);
 	fd = peer_accepts(f, elsewhere);
 	peer_sees_initiation(f, fd);
@@ -865,12 +807,12 @@ static void a_smaller_stranger_that_can_not_be_called_is_forgotten(void **state)
 
 	start(f);
 	fd = peer_connects(f);
-	peer_initiates(fd, 3, silent_port());
+	peer_initiates(fd, 3, raw_free_port());
 	peer_sees_the_end(f, fd);
 	turn_until(f, peers_election_stranger_count(f->peers) == 0);
 	fd = peer_connects(f);
 	endian_put_u64(sid, 3);
-	peer_sends(fd, sid, sizeof(sid));
+	raw_send(fd, sid, sizeof(sid));
 	peer_sees_the_end(f, fd);
 	assert_int_equal(peers_election_stranger_count(f->peers), 0);
 }
@@ -878,14 +820,14 @@ static void a_smaller_stranger_that_can_not_be_called_is_forgotten(void **state)
 static void observers_without_a_number_get_one_each(void **state)
 {
 	struct fixture *f = *state;
-	int places[2] = {listen_at(0), listen_at(0)};
+	int places[2] = {raw_listen(0), raw_listen(0)};
 	int fds[2];
 
 	start(f);
 	for (int i = 0; i < 2; i++) {
 		int fd = peer_connects(f);
 
-		peer_initiates(fd, INITIATION_ANONYMOUS, port_of(places[i]));
+		peer_initiates(fd, INITIATION_ANONYMOUS, raw_port(places[i]));
 		peer_sees_the_end(f, fd);
 		fds[i] = peer_accepts(f, places[i]);
 		peer_sees_initiation(f, fds[i]);
@@ -907,7 +849,7 @@ static void what_is_no_initiation_ends_the_connection(void **state)
 	start(f);
 	for (int i = 0; i < 3; i++) {
 		fd = peer_connects(f);
-		peer_sends(fd, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
+		raw_send(fd, "\xff\xff\xff\xff\xff\xff\xff\xff", 8);
 		peer_sees_the_end(f, fd);
 	}
 	assert_int_equal(peers_election_half_open_count(f->peers), 0);
@@ -925,7 +867,7 @@ static void who_says_nothing_is_closed_in_time(void **state)
 	f->initiation_timeout_ms = 50;
 	start(f);
 	fd = peer_connects(f);
-	peer_sends(fd, "\xff\xff\xff\xff", 4);
+	raw_send(fd, "\xff\xff\xff\xff", 4);
 	peer_sees_the_end(f, fd);
 	assert_int_equal(peers_election_half_open_count(f->peers), 0);
 }
@@ -982,7 +924,7 @@ static void a_port_that_is_taken_is_told(void **state)
 {
 	struct fixture *f = *state;
 	static const struct peers_election_events events = {0};
-	int taken = listen_at(f->port);
+	int taken = raw_listen(f->port);
 	struct peers_places places;
 	struct peers_election_options options = {.servers = f->servers,
 						 .server_count = MEMBER_COUNT,
