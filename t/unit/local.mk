@@ -125,7 +125,7 @@ t_unit_test_store_damage_SOURCES = %D%/test-store-damage.c $(store_fixture)
 t_unit_test_store_damage_CFLAGS = $(unit_cflags)
 t_unit_test_store_damage_LDADD = $(store_libs)
 
-replica_test_libs = replica/server/libserver.a replica/tree/libtree.a src/zk/libzk.a \
+replica_test_libs = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a src/zk/libzk.a \
 	src/base/libbase.a $(ZLIB_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-tree
@@ -202,7 +202,7 @@ TESTS += %D%/test-fourletter
 t_unit_test_fourletter_SOURCES = %D%/test-fourletter.c %D%/cmocka.h
 t_unit_test_fourletter_CFLAGS = $(unit_cflags)
 t_unit_test_fourletter_LDADD = replica/io/libreplicaio.a replica/server/libserver.a \
-	replica/tree/libtree.a src/io/libio.a src/zk/libzk.a src/base/libbase.a $(UV_LIBS) \
+	replica/zab/libzab.a replica/tree/libtree.a src/io/libio.a src/zk/libzk.a src/base/libbase.a $(UV_LIBS) \
 	$(SQLITE_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-zab-codecs
