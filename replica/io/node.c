@@ -184,7 +184,7 @@ static int start(struct node *node, char **ret_error)
 		return error;
 	node->started_ms = loop_now_ms(node->loop);
 	store_start(node->store);
-	server_start(node->server, node->started_ms, node_wall_ms());
+	server_start(node->server, SERVER_STANDALONE, 0, node->started_ms, node_wall_ms());
 	node_pump(node);
 	return node_listen(node, ret_error);
 }
@@ -253,6 +253,8 @@ static void release(struct node *node)
 		data_dir_remove_address(node->data_path);
 	store_close(node->store);
 	server_free(node->server);
+	if (node->tree)
+		tree_free(node->tree);
 	clients_release(&node->clients);
 	free(node->data_path);
 	free(node->log_path);

@@ -30,6 +30,7 @@ struct node {
 	struct loop *loop;
 	const struct config *config;
 	struct store *store;
+	struct tree *tree;
 	struct server *server;
 	struct listener *listener;
 	struct clients clients;

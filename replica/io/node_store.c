@@ -168,7 +168,7 @@ int node_open_store(struct node *node, char **ret_error)
 	if (error < 0)
 		return refuse_store(node, ret_error, error, &refusal);
 	data_dir_remove_address(node->data_path);
-	error = recovery_run(node->store, node->config, &node->server, &refusal);
+	error = recovery_run(node->store, node->config, &node->tree, &node->server, &refusal);
 	if (error < 0)
 		return refuse_store(node, ret_error, error, &refusal);
 	node->written = store_state(node->store)->tree_zxid;

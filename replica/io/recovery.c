@@ -4,14 +4,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "replica/tree/replay.h"
 #include "replica/tree/tree.h"
 
 enum { STANDALONE_SERVER_ID = 1 };
 
 struct recovery {
-	struct server_config config;
-	struct tree *tree; /* until the server has it */
-	struct server *server;
+	struct tree *tree;
+	struct replay replay;
 	uint64_t row_count;
 };
 
@@ -62,8 +62,6 @@ static int finish_tree(zxid_t zxid, uint64_t digest, struct store_refusal *refus
 		return -EBADMSG;
 	}
 	tree_set_zxid(recovery->tree, zxid);
-	recovery->server = server_new(&recovery->config, recovery->tree);
-	recovery->tree = NULL;
 	return 0;
 }
 
@@ -72,7 +70,7 @@ static int recover_txn(zxid_t zxid, struct bytes txn, bool committed, struct sto
 {
 	struct recovery *recovery = data;
 
-	if (server_recover(recovery->server, txn) == 0)
+	if (replay_txn(&recovery->replay, zxid, txn) == 0)
 		return 0;
 	(void)snprintf(refusal->text, sizeof(refusal->text),
 		       "the transaction 0x%" PRIx64 " in the log can't be applied: it is damaged",
@@ -80,8 +78,17 @@ static int recover_txn(zxid_t zxid, struct bytes txn, bool committed, struct sto
 	return -EBADMSG;
 }
 
-int recovery_run(struct store *store, const struct config *config, struct server **ret_server,
-		 struct store_refusal *ret_refusal)
+static struct server *new_server(const struct recovery *recovery, const struct config *config)
+{
+	const struct server_config server_config = server_config_of(config);
+	struct server *server = server_new(&server_config, recovery->tree);
+
+	server_set_digest_mismatches(server, recovery->replay.digest_mismatches);
+	return server;
+}
+
+int recovery_run(struct store *store, const struct config *config, struct tree **ret_tree,
+		 struct server **ret_server, struct store_refusal *ret_refusal)
 {
 	static const struct store_loader loader = {
 		.row = load_row,
@@ -89,17 +96,17 @@ int recovery_run(struct store *store, const struct config *config, struct server
 		.tree_done = finish_tree,
 		.txn = recover_txn,
 	};
-	struct recovery recovery = {.config = server_config_of(config)};
+	struct recovery recovery = {.tree = tree_new(config->extended_types)};
 	int error;
 
-	recovery.tree = tree_new(config->extended_types);
+	replay_init(&recovery.replay, recovery.tree);
 	error = store_load(store, &loader, &recovery, ret_refusal);
 	if (error < 0) {
-		server_free(recovery.server);
-		if (recovery.tree)
-			tree_free(recovery.tree);
-		return error;
+		tree_free(recovery.tree);
+	} else {
+		*ret_tree = recovery.tree;
+		*ret_server = new_server(&recovery, config);
 	}
-	*ret_server = recovery.server;
-	return 0;
+	replay_release(&recovery.replay);
+	return error < 0 ? error : 0;
 }

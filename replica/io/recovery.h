@@ -11,10 +11,10 @@
  * is applied. A standalone takes its whole log as committed: nobody else could
  * know better.
  *
- * 0 with a server that was not started yet, or a negative errno with the
+ * 0 with the tree and a server over it that was not started yet, or a negative errno with the
  * sentence in ret_refusal.
  */
-int recovery_run(struct store *store, const struct config *config, struct server **ret_server,
-		 struct store_refusal *ret_refusal);
+int recovery_run(struct store *store, const struct config *config, struct tree **ret_tree,
+		 struct server **ret_server, struct store_refusal *ret_refusal);
 
 #endif

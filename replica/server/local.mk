@@ -1,8 +1,11 @@
 noinst_LIBRARIES += replica/server/libserver.a
 replica_server_libserver_a_SOURCES = \
+	%D%/commit.c \
 	%D%/connection.c %D%/connection.h \
 	%D%/establish.c \
+	%D%/forward.c \
 	%D%/intake.c \
+	%D%/learners.c \
 	%D%/proposal.c \
 	%D%/read.c \
 	%D%/reply.c \

@@ -6,6 +6,7 @@ replica_tree_libtree_a_SOURCES = \
 	%D%/changes.c %D%/changes.h \
 	%D%/overlay.c %D%/overlay.h \
 	%D%/prep.c %D%/prep.h \
+	%D%/replay.c %D%/replay.h \
 	%D%/request.c %D%/request.h \
 	%D%/session.c %D%/session.h \
 	%D%/tree.c %D%/tree.h \

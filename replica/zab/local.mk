@@ -1,8 +1,8 @@
 noinst_LIBRARIES += replica/zab/libzab.a
 replica_zab_libzab_a_SOURCES = \
 	%D%/election.h \
-	%D%/members.h \
-	%D%/notification.h \
-	%D%/packet.h \
+	%D%/members.c %D%/members.h \
+	%D%/notification.c %D%/notification.h \
+	%D%/packet.c %D%/packet.h \
 	%D%/quorum_server.c %D%/quorum_server.h \
 	%D%/zab.h

@@ -64,8 +64,9 @@ void fake_driver_init(struct fake_driver *driver, const struct server_config *co
 	*driver = (struct fake_driver){.now_ms = 1000000, .wall_ms = 1700000000000};
 	for (int at = 0; at < FAKE_CONNECTION_COUNT_MAX; at++)
 		buf_init(&driver->connections[at].received, SIZE_MAX);
-	driver->server = server_new(config, tree_new(config->extended_types));
-	server_start(driver->server, driver->now_ms, driver->wall_ms);
+	driver->tree = tree_new(config->extended_types);
+	driver->server = server_new(config, driver->tree);
+	server_start(driver->server, SERVER_STANDALONE, 0, driver->now_ms, driver->wall_ms);
 	perform_all(driver);
 }
 
@@ -77,6 +78,7 @@ void fake_driver_release(struct fake_driver *driver)
 		blob_unref(driver->log[at]);
 	free(driver->log);
 	server_free(driver->server);
+	tree_free(driver->tree);
 }
 
 /* ---- events ---- */

@@ -27,6 +27,7 @@ struct fake_connection {
 };
 
 struct fake_driver {
+	struct tree *tree;
 	struct server *server;
 	bool is_slow; /* nothing is durable until fake_commit */
 	msec_t now_ms;

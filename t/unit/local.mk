@@ -125,7 +125,7 @@ t_unit_test_store_damage_SOURCES = %D%/test-store-damage.c $(store_fixture)
 t_unit_test_store_damage_CFLAGS = $(unit_cflags)
 t_unit_test_store_damage_LDADD = $(store_libs)
 
-replica_test_libs = replica/server/libserver.a replica/tree/libtree.a src/zk/libzk.a \
+replica_test_libs = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a src/zk/libzk.a \
 	src/base/libbase.a $(ZLIB_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-tree
@@ -216,8 +216,14 @@ TESTS += %D%/test-fourletter
 t_unit_test_fourletter_SOURCES = %D%/test-fourletter.c %D%/cmocka.h
 t_unit_test_fourletter_CFLAGS = $(unit_cflags)
 t_unit_test_fourletter_LDADD = replica/io/libreplicaio.a replica/server/libserver.a \
-	replica/tree/libtree.a src/io/libio.a src/zk/libzk.a src/base/libbase.a $(UV_LIBS) \
+	replica/zab/libzab.a replica/tree/libtree.a src/io/libio.a src/zk/libzk.a src/base/libbase.a $(UV_LIBS) \
 	$(SQLITE_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-zab-codecs
+TESTS += %D%/test-zab-codecs
+t_unit_test_zab_codecs_SOURCES = %D%/test-zab-codecs.c %D%/vectors.c %D%/vectors.h %D%/cmocka.h
+t_unit_test_zab_codecs_CFLAGS = $(unit_cflags)
+t_unit_test_zab_codecs_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 endif
 
 # Not a test by itself: t/t2100-client-session.sh runs it.
@@ -226,4 +232,5 @@ t_unit_client_load_SOURCES = %D%/client-load.c
 t_unit_client_load_LDADD = src/client/libclient.a src/io/libio.a src/zk/libzk.a src/base/libbase.a \
 	$(UV_LIBS)
 
-EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-log.txt %D%/vectors-quorum.txt
+EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-election.txt %D%/vectors-log.txt \
+	%D%/vectors-quorum.txt
