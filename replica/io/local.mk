@@ -2,6 +2,7 @@ noinst_LIBRARIES += replica/io/libreplicaio.a
 replica_io_libreplicaio_a_SOURCES = \
 	%D%/clients.c %D%/clients.h \
 	%D%/config.c %D%/config.h \
+	%D%/config_members.c \
 	%D%/config_keys.c %D%/config_keys.h \
 	%D%/data_dir.c %D%/data_dir.h \
 	%D%/fourletter.c %D%/fourletter.h \
