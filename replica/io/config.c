@@ -527,6 +527,7 @@ static int check_client_port(struct config *config)
 		if (config->client_port >= 0 && config->client_port != self->client_port)
 			return fail_missing(config, "clientPort",
 					    "contradicts the client part of the own server line");
+		config->is_client_port_of_line = config->client_port < 0;
 		config->client_port = self->client_port;
 		if (strcmp(self->client_host, "0.0.0.0") != 0) {
 			free(config->client_port_address);

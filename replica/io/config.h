@@ -47,11 +47,12 @@ struct config {
 	char *data_dir;
 	char *data_log_dir;
 
-	int client_port;           /* -1: none; 0: any free port */
-	char *client_port_address; /* NULL: all addresses */
-	int listen_backlog;        /* -1: the system's */
-	int max_client_cnxns;      /* of one address, 0: any number */
-	int max_cnxns;             /* of all, 0: any number */
+	int client_port;             /* -1: none; 0: any free port */
+	char *client_port_address;   /* NULL: all addresses */
+	bool is_client_port_of_line; /* the own server line alone has it */
+	int listen_backlog;          /* -1: the system's */
+	int max_client_cnxns;        /* of one address, 0: any number */
+	int max_cnxns;               /* of all, 0: any number */
 	int sessionless_timeout_ms;
 	int jute_maxbuffer_size;
 	int global_outstanding_limit;

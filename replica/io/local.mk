@@ -10,12 +10,14 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/log_print.c %D%/log_print.h \
 	%D%/node.c %D%/node.h %D%/node_impl.h \
 	%D%/node_clients.c \
+	%D%/node_peers.c \
 	%D%/node_store.c \
 	%D%/peers_election.c %D%/peers_election.h \
 	%D%/peers_links.c %D%/peers_links.h \
 	%D%/peers_listen.c %D%/peers_listen.h \
 	%D%/recovery.c %D%/recovery.h \
 	%D%/sparse_log.h \
+	%D%/status.c %D%/status.h \
 	%D%/store.c %D%/store.h \
 	%D%/store_db.c %D%/store_db.h \
 	%D%/store_dir.c %D%/store_dir.h \

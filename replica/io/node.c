@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "replica/io/data_dir.h"
+#include "src/base/assert.h"
 #include "src/base/log.h"
 #include "src/base/mem.h"
 
@@ -24,49 +25,58 @@ msec_t node_wall_ms(void)
 /* ---- actions ---- */
 
 /* Nothing that was not durable has been answered, so going on is the only mistake left. */
-void node_fail(struct node *node, const char *sentence)
+void node_fail(struct node *node, const char *area, const char *sentence)
 {
 	if (node->state == NODE_FAILED)
 		return;
-	log_error("store", "%s", sentence);
+	log_error(area, "%s", sentence);
 	node->state = NODE_FAILED;
 	loop_stop(node->loop);
 }
 
-static void append(struct node *node, const struct server_action *action)
+bool node_is_over(const struct node *node)
 {
-	char sentence[128];
-	int error =
-		store_append(node->store, action->zxid, blob_bytes(action->txn), node->committed);
-
-	if (error == 0)
-		return;
-	(void)snprintf(sentence, sizeof(sentence),
-		       "transaction 0x%" PRIx64 " can't be appended to the log: %s",
-		       (uint64_t)action->zxid, strerror(-error));
-	node_fail(node, sentence);
+	return node->state == NODE_FAILED || node->state == NODE_STOPPED;
 }
 
-/* An action may still name a connection that is just ending. */
-static void perform(struct node *node, const struct server_action *action)
+static void log_text(int level, const char *text)
 {
-	struct client *client;
+	if (level >= 3)
+		log_error("zab", "%s", text);
+	else if (level == 2)
+		log_warn("zab", "%s", text);
+	else if (level == 1)
+		log_info("zab", "%s", text);
+	else
+		log_debug("zab", "%s", text);
+}
 
-	if (action->type == SERVER_APPEND) {
-		append(node, action);
+static void perform_role(struct node *node, const struct zab_action *action)
+{
+	node->proposals = (struct fourletter_proposals){-1, -1, -1};
+	if (action->is_serving)
+		log_info("zab", "%s: serves in epoch %" PRIu32, zab_state_name(action->state),
+			 action->epoch);
+	else
+		log_info("zab", "%s", zab_state_name(action->state));
+	if (action->is_serving)
+		data_dir_forget_bootstrap(node->config->data_dir);
+}
+
+static void perform(struct node *node, const struct replica_action *action)
+{
+	if (action->type == REPLICA_CLIENT)
+		node_perform_client(node, &action->client);
+	else if (action->type == REPLICA_ROLE)
+		perform_role(node, &action->zab);
+	else if (node_perform_store(node, action))
 		return;
-	}
-	client = clients_find(&node->clients, action->connection);
-	if (!client || !client->conn)
-		return;
-	if (action->type == SERVER_SEND) {
-		conn_write(client->conn, action->bytes);
-		clients_check_output(&node->clients, client);
-	} else if (action->type == SERVER_CLOSE) {
-		node_close_client(node, client);
-	} else {
-		clients_set_paused(&node->clients, client, action->type == SERVER_PAUSE);
-	}
+	else if (action->zab.type == ZAB_LOG)
+		log_text(action->zab.level, action->zab.text);
+	else if (action->zab.type == ZAB_FATAL)
+		node_fail(node, "zab", action->zab.text);
+	else if (!node_perform_peer(node, &action->zab))
+		ASSERT(!"an action");
 }
 
 /* False if no connection was closed since the last call. */
@@ -81,16 +91,16 @@ static bool report_closed(struct node *node)
 	client = list_item(first, struct client, closing);
 	id = client->id;
 	clients_remove(&node->clients, client);
-	server_connection_closed(node->server, id);
+	replica_client_closed(node->replica, id);
 	return true;
 }
 
 void node_pump(struct node *node)
 {
-	struct server_action action;
+	struct replica_action action;
 
 	do {
-		while (node->state != NODE_FAILED && server_take_action(node->server, &action))
+		while (node->state != NODE_FAILED && replica_take_action(node->replica, &action))
 			perform(node, &action);
 	} while (report_closed(node));
 }
@@ -102,7 +112,7 @@ void node_enter(struct node *node)
 		return;
 	node->ticked = true;
 	store_cork(node->store);
-	server_tick(node->server, loop_now_ms(node->loop), node_wall_ms());
+	replica_tick(node->replica, loop_now_ms(node->loop), node_wall_ms());
 	node_pump(node);
 }
 
@@ -125,7 +135,7 @@ static void set_timer(struct node *node)
 {
 	struct client *nascent = clients_first_nascent(&node->clients);
 	msec_t now_ms = loop_now_ms(node->loop);
-	msec_t due_ms = server_next_tick_ms(node->server);
+	msec_t due_ms = replica_next_tick_ms(node->replica);
 
 	if (nascent)
 		due_ms = min_ms(due_ms, nascent->opened_ms + node->config->sessionless_timeout_ms);
@@ -140,11 +150,13 @@ static void set_timer(struct node *node)
 				     due_ms > now_ms ? (uint64_t)(due_ms - now_ms) : 0, 0);
 }
 
-/* Stopping: is all that was begun on disk? */
+/* Stopping: is all that was begun on disk? What is left of a snapshot's stream is void. */
 static void finish_stop(struct node *node)
 {
+	struct tree *tree = replica_tree(node->replica);
+
 	if (store_queue_size(node->store) > 0 || !store_can_write_tree(node->store) ||
-	    tree_zxid(server_tree(node->server)) != node->written)
+	    (tree && tree_zxid(tree) != node->written))
 		return;
 	node->state = NODE_STOPPED;
 	loop_stop(node->loop);
@@ -154,12 +166,13 @@ static void run_turn(struct loop_hook *hook)
 {
 	struct node *node = list_item(hook, struct node, hook);
 
-	if (node->state == NODE_FAILED || node->state == NODE_STOPPED)
+	if (node_is_over(node))
 		return;
 	node_enter(node);
 	node_drop_sessionless(node);
 	clients_unclog(&node->clients);
 	node_update_intake(node);
+	node_update_peers(node);
 	node_write_tree(node);
 	if (node->state == NODE_STOPPING)
 		finish_stop(node);
@@ -180,13 +193,19 @@ static int start(struct node *node, char **ret_error)
 {
 	int error = node_open_store(node, ret_error);
 
+	if (error == 0)
+		error = node_listen(node, ret_error);
+	if (error == 0)
+		error = node_open_peers(node, ret_error);
 	if (error < 0)
 		return error;
 	node->started_ms = loop_now_ms(node->loop);
 	store_start(node->store);
-	server_start(node->server, SERVER_STANDALONE, 0, node->started_ms, node_wall_ms());
+	replica_start(node->replica, node->started_ms, node_wall_ms());
 	node_pump(node);
-	return node_listen(node, ret_error);
+	return node->state == NODE_FAILED
+		       ? node_refuse(ret_error, -EIO, mem_strdup("it can't go on"))
+		       : 0;
 }
 
 static struct node *new_node(struct loop *loop, const struct config *config)
@@ -249,12 +268,11 @@ static void release(struct node *node)
 {
 	node_close_clients(node);
 	listener_close(node->listener);
-	if (node->store && node->server)
+	node_close_peers(node);
+	if (node->store && node->replica)
 		data_dir_remove_address(node->data_path);
 	store_close(node->store);
-	server_free(node->server);
-	if (node->tree)
-		tree_free(node->tree);
+	replica_free(node->replica);
 	clients_release(&node->clients);
 	free(node->data_path);
 	free(node->log_path);
@@ -285,7 +303,7 @@ int node_open(struct loop *loop, const struct config *config, struct node **ret_
 		return error;
 	}
 	log_info("node", "serves clients at %s; its last transaction is 0x%" PRIx64, node->address,
-		 (uint64_t)tree_zxid(server_tree(node->server)));
+		 (uint64_t)store_state(node->store)->logged_zxid);
 	*ret_node = node;
 	return 0;
 }
@@ -298,6 +316,7 @@ void node_stop(struct node *node)
 	node->state = NODE_STOPPING;
 	listener_close(node->listener);
 	node->listener = NULL;
+	node_close_peers(node);
 }
 
 int node_close(struct node *node)

@@ -22,8 +22,8 @@ struct link {
 	zab_link_t id; /* ZAB_LINK_NONE: it is being connected, and in no map */
 	struct peers_links *links;
 	struct conn *conn;
-	struct list fresh; /* accepted, and nothing whole has come */
-	msec_t deadline_ms;
+	struct list fresh;  /* accepted, and nothing whole has come */
+	msec_t deadline_ms; /* for the first whole thing; for the stream to move on */
 	bool is_streaming;
 	struct buf behind; /* what follows the stream */
 };
@@ -214,12 +214,21 @@ void peers_links_send(struct peers_links *links, zab_link_t id, struct bytes pac
 		buf_append(&link->behind, packet.data, bytes_size(packet));
 }
 
+/* Its peer has taken something of the stream. */
+static void note_movement(struct link *link)
+{
+	link->deadline_ms = now_ms(link->links) + link->links->options.first_timeout_ms;
+	wake_at(link->links, link->deadline_ms);
+}
+
 void peers_links_begin_stream(struct peers_links *links, zab_link_t id)
 {
 	struct link *link = find_link(links, id);
 
-	if (link)
-		set_streaming(link, true);
+	if (!link)
+		return;
+	set_streaming(link, true);
+	note_movement(link);
 }
 
 void peers_links_chunk(struct peers_links *links, zab_link_t id, struct bytes chunk)
@@ -244,13 +253,26 @@ void peers_links_end_stream(struct peers_links *links, zab_link_t id)
 	buf_release(&link->behind);
 }
 
-/* True: the link is gone. */
-static bool drop_if_it_fell_behind(struct link *link)
+static bool wants_chunk(const struct link *link)
 {
-	if (!link->behind.error)
-		return false;
-	refuse(link, "reads too slowly what goes with its snapshot");
-	return true;
+	return conn_output_size(link->conn) < PEERS_LINKS_STREAM_SIZE;
+}
+
+/* What is to be done for a stream; the link may be gone then. */
+static void feed_stream(struct link *link)
+{
+	struct peers_links *links = link->links;
+
+	if (link->behind.error) {
+		refuse(link, "more follows its snapshot than is kept");
+	} else if (wants_chunk(link)) {
+		note_movement(link);
+		links->events.wants_chunk(link->id, links->data);
+	} else if (link->deadline_ms <= now_ms(links)) {
+		refuse(link, "does not take its snapshot");
+	} else {
+		wake_at(links, link->deadline_ms);
+	}
 }
 
 /* A callback may close any link, so the round goes on by number. */
@@ -266,9 +288,7 @@ void peers_links_feed_streams(struct peers_links *links)
 
 		if (id > done && link->is_streaming) {
 			done = id;
-			if (!drop_if_it_fell_behind(link) &&
-			    conn_output_size(link->conn) < PEERS_LINKS_STREAM_SIZE)
-				links->events.wants_chunk(id, links->data);
+			feed_stream(link);
 			entry = map_first(&links->links);
 		} else {
 			entry = map_next(&links->links, entry);

@@ -49,7 +49,8 @@ struct peers_links_options {
 	const struct peers_places *places; /* where it listens; copied */
 	size_t input_size_max;             /* of what is not whole yet */
 	size_t output_size_max;
-	msec_t first_timeout_ms;   /* for the first whole thing: tickTime * initLimit */
+	/* For the first whole thing, and for a stream to move on: tickTime * initLimit. */
+	msec_t first_timeout_ms;
 	msec_t connect_timeout_ms; /* of one try: tickTime * syncLimit */
 };
 

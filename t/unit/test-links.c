@@ -114,15 +114,16 @@ static void turn(struct fixture *f, uint64_t begin_ms)
 			turn(f, begin_ms_);                                                        \
 	} while (0)
 
+static const struct peers_links_events events = {
+	.accepted = note_accepted,
+	.connected = note_connected,
+	.bytes = note_bytes,
+	.closed = note_closed,
+	.wants_chunk = give_chunk,
+};
+
 static int setup(void **state)
 {
-	static const struct peers_links_events events = {
-		.accepted = note_accepted,
-		.connected = note_connected,
-		.bytes = note_bytes,
-		.closed = note_closed,
-		.wants_chunk = give_chunk,
-	};
 	struct fixture *f = mem_zalloc(sizeof(*f));
 
 	log_set_level(LOG_LEVEL_ERROR);
@@ -448,19 +449,41 @@ static void a_stream_ends_with_its_link(void **state)
 	turn_until(f, f->closed == f->accepted);
 }
 
+static void with_first_timeout(struct fixture *f, msec_t timeout_ms)
+{
+	peers_links_free(f->links);
+	f->options.first_timeout_ms = timeout_ms;
+	f->links = peers_links_new(&f->loop, &f->options, &events, f);
+}
+
+static void a_stream_that_does_not_move_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct buf got;
+	int fd;
+
+	with_first_timeout(f, 200);
+	memset(buf_extend(&f->stream, 20 << 20), 's', 20 << 20);
+	peers_links_listen(f->links);
+	fd = accept_one(f);
+	raw_send(fd, "abc", 3);
+	turn_until(f, saw(f, "abc|"));
+	peers_links_begin_stream(f->links, f->accepted);
+	f->is_feeding = true;
+	turn_until(f, f->closed == f->accepted);
+	buf_init(&got, 64 << 20);
+	turn_until(f, !reads(fd, &got));
+	assert_true(got.size < 20 << 20);
+	buf_release(&got);
+	close(fd);
+}
+
 static void who_says_nothing_is_closed_in_time(void **state)
 {
 	struct fixture *f = *state;
-	struct peers_links_events events = {
-		.accepted = note_accepted,
-		.bytes = note_bytes,
-		.closed = note_closed,
-	};
 	int silent, good;
 
-	peers_links_free(f->links);
-	f->options.first_timeout_ms = 100;
-	f->links = peers_links_new(&f->loop, &f->options, &events, f);
+	with_first_timeout(f, 100);
 	peers_links_listen(f->links);
 	good = accept_one(f);
 	raw_send(good, "abc", 3);
@@ -511,6 +534,7 @@ int main(void)
 		TEST(a_learner_that_does_not_read_is_closed_and_stalls_no_other),
 		TEST(nothing_comes_between_the_chunks_of_a_stream),
 		TEST(a_stream_ends_with_its_link),
+		TEST(a_stream_that_does_not_move_ends),
 		TEST(who_says_nothing_is_closed_in_time),
 		TEST(a_flood_of_silent_links_keeps_no_learner_out),
 	};
