@@ -1,6 +1,6 @@
 noinst_LIBRARIES += replica/zab/libzab.a
 replica_zab_libzab_a_SOURCES = \
-	%D%/election.h \
+	%D%/election.c %D%/election.h \
 	%D%/members.c %D%/members.h \
 	%D%/notification.c %D%/notification.h \
 	%D%/packet.c %D%/packet.h \
