@@ -8,6 +8,7 @@ fuzzers = \
 	%D%/fuzz-response \
 	%D%/fuzz-txn \
 	%D%/fuzz-apply \
+	%D%/fuzz-snapshot \
 	%D%/fuzz-server \
 	%D%/fuzz-text \
 	%D%/fuzz-config \
@@ -44,6 +45,11 @@ t_fuzz_fuzz_apply_LDFLAGS = $(fuzz_ldflags)
 t_fuzz_fuzz_apply_LDADD = replica/tree/libtree.a src/zk/libzk.a src/base/libbase.a \
 	$(CRYPTO_LIBS) $(ZLIB_LIBS)
 
+t_fuzz_fuzz_snapshot_SOURCES = %D%/fuzz-snapshot.c %D%/fuzz.h $(fuzz_driver)
+t_fuzz_fuzz_snapshot_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_snapshot_LDADD = replica/tree/libtree.a src/zk/libzk.a src/base/libbase.a \
+	$(CRYPTO_LIBS) $(ZLIB_LIBS)
+
 t_fuzz_fuzz_server_SOURCES = %D%/fuzz-server.c %D%/fuzz.h $(fuzz_driver) \
 	t/unit/roundtrip.c t/unit/roundtrip.h
 t_fuzz_fuzz_server_LDFLAGS = $(fuzz_ldflags)
@@ -65,7 +71,8 @@ t_fuzz_fuzz_client_LDADD = src/zk/libzk.a src/base/libbase.a
 t_fuzz_make_corpus_SOURCES = %D%/make-corpus.c t/unit/vectors.c t/unit/vectors.h
 t_fuzz_make_corpus_LDADD = src/base/libbase.a
 
-%D%/corpus.stamp: %D%/make-corpus$(EXEEXT) t/unit/vectors-client.txt t/unit/vectors-log.txt
+%D%/corpus.stamp: %D%/make-corpus$(EXEEXT) t/unit/vectors-client.txt t/unit/vectors-log.txt \
+		t/unit/vectors-snapshot.txt
 	$(AM_V_GEN)rm -rf %D%/corpus && \
 	srcdir='$(abs_top_srcdir)' %D%/make-corpus$(EXEEXT) %D%/corpus && \
 	: >$@

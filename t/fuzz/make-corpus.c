@@ -123,6 +123,34 @@ static void add_txns(void)
 	vectors_release(&vectors);
 }
 
+/* ---- snapshots ---- */
+
+/* The parts of one file between its header and its seals, each piece size in front of the stream.
+ */
+static void add_snapshots(void)
+{
+	static const uint8_t piece_sizes[] = {0, 3, 255};
+	struct vectors vectors;
+	struct buf stream;
+
+	vectors_load(&vectors, "vectors-snapshot.txt");
+	buf_init(&stream, 1 << 20);
+	for (size_t i = 0; i < vectors.count; i++) {
+		if (vectors.items[i].direction != '=')
+			continue;
+		if (strncmp(vectors.items[i].note, "file header", 11) != 0)
+			buf_append(&stream, vectors.items[i].bytes.data,
+				   bytes_size(vectors.items[i].bytes));
+		if (strcmp(vectors.items[i].note, "terminator") == 0)
+			break;
+	}
+	buf_append(&stream, "\0\0\0\012BenWasHere", 14);
+	for (size_t i = 0; i < sizeof(piece_sizes); i++)
+		add("snapshot", (int)i + 1, bytes_of(&piece_sizes[i], 1), buf_bytes(&stream));
+	buf_release(&stream);
+	vectors_release(&vectors);
+}
+
 /* ---- fuzz-server's events ---- */
 
 enum { EVENT_FRAME = 0x00, EVENT_CLOSE = 0x20, EVENT_TIME = 0x30 };
@@ -245,7 +273,7 @@ static void add_texts(const char *fuzzer, const char *const *list, size_t count)
 
 int main(int argc, char **argv)
 {
-	static const char *const fuzzers[] = {"request", "response", "txn",    "apply",
+	static const char *const fuzzers[] = {"request", "response", "txn",    "apply", "snapshot",
 					      "server",  "text",     "config", "client"};
 
 	if (argc != 2) {
@@ -258,6 +286,7 @@ int main(int argc, char **argv)
 		make_directory(fuzzers[i]);
 	add_frames();
 	add_txns();
+	add_snapshots();
 	add_exchanges();
 	add_texts("text", texts, sizeof(texts) / sizeof(texts[0]));
 	add_texts("config", configs, sizeof(configs) / sizeof(configs[0]));

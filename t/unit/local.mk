@@ -134,6 +134,12 @@ t_unit_test_tree_SOURCES = %D%/test-tree.c %D%/cmocka.h
 t_unit_test_tree_CFLAGS = $(unit_cflags)
 t_unit_test_tree_LDADD = $(replica_test_libs)
 
+check_PROGRAMS += %D%/test-snapshot
+TESTS += %D%/test-snapshot
+t_unit_test_snapshot_SOURCES = %D%/test-snapshot.c %D%/vectors.c %D%/vectors.h %D%/cmocka.h
+t_unit_test_snapshot_CFLAGS = $(unit_cflags)
+t_unit_test_snapshot_LDADD = $(replica_test_libs)
+
 check_PROGRAMS += %D%/test-session
 TESTS += %D%/test-session
 t_unit_test_session_SOURCES = %D%/test-session.c %D%/cmocka.h
@@ -244,3 +250,5 @@ t_unit_client_load_LDADD = src/client/libclient.a src/io/libio.a src/zk/libzk.a 
 
 EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-election.txt %D%/vectors-log.txt \
 	%D%/vectors-quorum.txt
+EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-log.txt %D%/vectors-quorum.txt \
+	%D%/vectors-snapshot.txt
