@@ -198,6 +198,8 @@ static void follow_session(struct server *server, const struct txn_header *heade
 
 void commit_apply(struct server *server, const struct txn *txn)
 {
+	if (server->role == SERVER_LEARNER)
+		forward_settle_syncs(server, &txn->header);
 	apply_txn(&server->apply, txn);
 	check_digest(server, txn);
 	prep_applied(&server->prep, txn->header.zxid);

@@ -246,6 +246,49 @@ bool forward_synced(struct server *server)
 	return true;
 }
 
+static struct queued *first_forwarded(const struct connection *connection)
+{
+	list_for_each (&connection->queue, at) {
+		struct queued *queued = list_item(at, struct queued, link);
+
+		if (queued->kind == QUEUED_FORWARDED)
+			return queued;
+	}
+	return NULL;
+}
+
+/* A sync needs to wait no more. */
+static void settle(struct queued *queued)
+{
+	if (queued->kind != QUEUED_ASKED && queued->kind != QUEUED_ZXID)
+		return;
+	if (queued->asked)
+		queued->asked->queued = NULL;
+	queued->asked = NULL;
+	list_remove(&queued->sync);
+	queued->kind = QUEUED_READ;
+}
+
+/*
+ * The leader had the sync before the write behind it, so what the sync is to wait for was
+ * proposed before the write, and is applied: the answer needs no SYNC, which can come later
+ * than the COMMIT. Nor may it wait: the write's turn is now.
+ */
+void forward_settle_syncs(struct server *server, const struct txn_header *header)
+{
+	struct connection *connection = establish_find(server, header->session_id);
+	struct queued *write = connection ? first_forwarded(connection) : NULL;
+
+	if (!write || !forward_is_answer(write, header))
+		return;
+	list_for_each (&connection->queue, at) {
+		if (at == &write->link)
+			break;
+		settle(list_item(at, struct queued, link));
+	}
+	intake_drain(server, connection);
+}
+
 /* ---- sessions that are alive ---- */
 
 static void forget_touched(struct server *server, struct touched *touched)

@@ -165,6 +165,8 @@ void forward_write(struct server *server, struct connection *connection, int32_t
 		   int32_t opcode, struct bytes body, msec_t received_ms);
 void forward_sync(struct server *server, struct connection *connection, int32_t xid,
 		  struct bytes body, msec_t received_ms);
+/* That transaction comes next: answer what its request has waiting before it. */
+void forward_settle_syncs(struct server *server, const struct txn_header *header);
 /* The oldest sync that was forwarded has its answer. False: there is none. */
 bool forward_synced(struct server *server);
 void forward_create_session(struct server *server, const struct connection *connection);

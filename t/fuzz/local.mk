@@ -53,8 +53,8 @@ t_fuzz_fuzz_snapshot_LDADD = replica/tree/libtree.a src/zk/libzk.a src/base/libb
 t_fuzz_fuzz_server_SOURCES = %D%/fuzz-server.c %D%/fuzz.h $(fuzz_driver) \
 	t/unit/roundtrip.c t/unit/roundtrip.h
 t_fuzz_fuzz_server_LDFLAGS = $(fuzz_ldflags)
-t_fuzz_fuzz_server_LDADD = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a src/zk/libzk.a \
-	src/base/libbase.a $(CRYPTO_LIBS) $(ZLIB_LIBS)
+t_fuzz_fuzz_server_LDADD = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
+	src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(ZLIB_LIBS)
 
 t_fuzz_fuzz_text_SOURCES = %D%/fuzz-text.c %D%/fuzz.h $(fuzz_driver)
 t_fuzz_fuzz_text_LDFLAGS = $(fuzz_ldflags)

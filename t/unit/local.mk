@@ -125,8 +125,8 @@ t_unit_test_store_damage_SOURCES = %D%/test-store-damage.c $(store_fixture)
 t_unit_test_store_damage_CFLAGS = $(unit_cflags)
 t_unit_test_store_damage_LDADD = $(store_libs)
 
-replica_test_libs = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a src/zk/libzk.a \
-	src/base/libbase.a $(ZLIB_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+replica_test_libs = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
+	src/zk/libzk.a src/base/libbase.a $(ZLIB_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-tree
 TESTS += %D%/test-tree
@@ -169,6 +169,13 @@ TESTS += %D%/test-server
 t_unit_test_server_SOURCES = %D%/test-server.c %D%/fake-driver.c %D%/fake-driver.h %D%/cmocka.h
 t_unit_test_server_CFLAGS = $(unit_cflags)
 t_unit_test_server_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-ensemble
+TESTS += %D%/test-ensemble
+t_unit_test_ensemble_SOURCES = %D%/test-ensemble.c %D%/fake-ensemble.c %D%/fake-ensemble.h \
+	%D%/fake-driver.c %D%/fake-driver.h %D%/vectors.c %D%/vectors.h %D%/cmocka.h
+t_unit_test_ensemble_CFLAGS = $(unit_cflags)
+t_unit_test_ensemble_LDADD = $(replica_test_libs)
 
 check_PROGRAMS += %D%/test-server-vectors
 TESTS += %D%/test-server-vectors
@@ -222,8 +229,8 @@ TESTS += %D%/test-fourletter
 t_unit_test_fourletter_SOURCES = %D%/test-fourletter.c %D%/cmocka.h
 t_unit_test_fourletter_CFLAGS = $(unit_cflags)
 t_unit_test_fourletter_LDADD = replica/io/libreplicaio.a replica/server/libserver.a \
-	replica/zab/libzab.a replica/tree/libtree.a src/io/libio.a src/zk/libzk.a src/base/libbase.a $(UV_LIBS) \
-	$(SQLITE_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+	replica/zab/libzab.a replica/tree/libtree.a src/io/libio.a src/zk/libzk.a \
+	src/base/libbase.a $(UV_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-zab-codecs
 TESTS += %D%/test-zab-codecs
