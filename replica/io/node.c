@@ -63,20 +63,29 @@ static void perform_role(struct node *node, const struct zab_action *action)
 		data_dir_forget_bootstrap(node->config->data_dir);
 }
 
+static bool perform_rest(struct node *node, const struct zab_action *action)
+{
+	if (action->type == ZAB_LOG)
+		log_text(action->level, action->text);
+	else if (action->type == ZAB_FATAL)
+		node_fail(node, "zab", action->text);
+	else
+		return node_perform_peer(node, action);
+	return true;
+}
+
 static void perform(struct node *node, const struct replica_action *action)
 {
+	bool is_done;
+
 	if (action->type == REPLICA_CLIENT)
 		node_perform_client(node, &action->client);
 	else if (action->type == REPLICA_ROLE)
 		perform_role(node, &action->zab);
-	else if (node_perform_store(node, action))
-		return;
-	else if (action->zab.type == ZAB_LOG)
-		log_text(action->zab.level, action->zab.text);
-	else if (action->zab.type == ZAB_FATAL)
-		node_fail(node, "zab", action->zab.text);
-	else if (!node_perform_peer(node, &action->zab))
-		ASSERT(!"an action");
+	else if (!node_perform_store(node, action)) {
+		is_done = perform_rest(node, &action->zab);
+		ASSERT(is_done);
+	}
 }
 
 /* False if no connection was closed since the last call. */
@@ -150,13 +159,21 @@ static void set_timer(struct node *node)
 				     due_ms > now_ms ? (uint64_t)(due_ms - now_ms) : 0, 0);
 }
 
-/* Stopping: is all that was begun on disk? What is left of a snapshot's stream is void. */
-static void finish_stop(struct node *node)
+/* Is all that was begun on disk? What is left of a snapshot's stream is void. */
+static bool is_all_written(struct node *node)
 {
 	struct tree *tree = replica_tree(node->replica);
 
-	if (store_queue_size(node->store) > 0 || !store_can_write_tree(node->store) ||
-	    (tree && tree_zxid(tree) != node->written))
+	if (node->staging == NODE_STAGING_ROWS)
+		return true;
+	if (store_queue_size(node->store) > 0 || node->staging != NODE_STAGING_NOTHING)
+		return false;
+	return !tree || (store_can_write_tree(node->store) && tree_zxid(tree) == node->written);
+}
+
+static void finish_stop(struct node *node)
+{
+	if (!is_all_written(node))
 		return;
 	node->state = NODE_STOPPED;
 	loop_stop(node->loop);
@@ -172,6 +189,7 @@ static void run_turn(struct loop_hook *hook)
 	node_drop_sessionless(node);
 	clients_unclog(&node->clients);
 	node_update_intake(node);
+	node_reload_if_wanted(node);
 	node_update_peers(node);
 	node_write_tree(node);
 	if (node->state == NODE_STOPPING)
@@ -218,6 +236,8 @@ static struct node *new_node(struct loop *loop, const struct config *config)
 	node->data_path = data_dir_databases(config->data_dir);
 	node->log_path = data_dir_databases(config->data_log_dir);
 	list_init(&node->closing);
+	list_init(&node->streams);
+	node->proposals = (struct fourletter_proposals){-1, -1, -1};
 	clients_init(&node->clients, config->max_client_cnxns, config->max_cnxns);
 	fourletter_init(&node->fourletter, config->fourletter_whitelist);
 	return node;

@@ -27,6 +27,9 @@
  * Whoever has an event for the replica calls node_enter before it and node_pump
  * after it.
  */
+/* A snapshot that comes: its rows, then the wait until it is durable. */
+enum node_staging { NODE_STAGING_NOTHING, NODE_STAGING_ROWS, NODE_STAGING_INSTALLED };
+
 enum node_state { NODE_SERVING, NODE_STOPPING, NODE_STOPPED, NODE_FAILED };
 
 struct node {
@@ -54,7 +57,9 @@ struct node {
 	msec_t timer_ms;   /* what the timer is set to */
 	msec_t changed_ms; /* since when the tree is ahead of its database; 0: it is not */
 	msec_t started_ms;
-	msec_t refused_ms;   /* when a refused connection was last logged */
+	msec_t refused_ms; /* when a refused connection was last logged */
+	enum node_staging staging;
+	bool wants_reload;   /* the tree in memory was given up for one that did not come */
 	zxid_t written;      /* the tree's, in the last write-out */
 	struct list closing; /* clients whose end the replica is not told yet */
 	uint64_t word_count;
@@ -66,8 +71,9 @@ struct node {
 	/* An ensemble's; NULL for a standalone, and from the beginning of the end. */
 	struct peers_election *election;
 	struct peers_links *links;
-	zab_link_t leader_link;                /* the one to the leader, or ZAB_LINK_NONE */
-	bool is_leader_paused;                 /* nothing is read from it: the disk is behind */
+	struct list streams;    /* snapshots on their way to learners: node_peers.c */
+	zab_link_t leader_link; /* the one to the leader, or ZAB_LINK_NONE */
+	bool is_leader_paused;  /* nothing is read from it: the disk is behind */
 	struct fourletter_proposals proposals; /* of what it made in this epoch */
 };
 
@@ -106,6 +112,8 @@ int node_open_store(struct node *node, char **ret_error);
 bool node_perform_store(struct node *node, const struct replica_action *action);
 /* Is there room for what a leader sends? */
 bool node_store_has_room(struct node *node);
+/* Once a turn. */
+void node_reload_if_wanted(struct node *node);
 /* Once a turn: let new transactions in, or not. */
 void node_update_intake(struct node *node);
 /* Once a turn: hand the tree's changes to the store, if it is time. */

@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "src/base/assert.h"
 #include "src/base/log.h"
+#include "src/base/mem.h"
 
 enum {
 	/* Of one link. What a leader keeps for a learner's DIFF, what is proposed and not yet
@@ -13,7 +15,130 @@ enum {
 	LINK_OUTPUT_SIZE_MAX = 256 << 20,
 	/* Of a packet, or of a field of a snapshot, that is not whole yet. */
 	LINK_INPUT_EXTRA_SIZE = 4 << 20,
+	/* Snapshots on their way at once; each has a thread that reads the database. */
+	STREAMS_MAX = 4,
 };
+
+/* ---- snapshots for learners ---- */
+
+struct stream {
+	struct list link; /* on node->streams, the oldest first */
+	zab_link_t to;
+	struct store_snapshot *snapshot; /* NULL: it waits until fewer are on their way */
+};
+
+static struct stream *find_stream(const struct node *node, zab_link_t to)
+{
+	list_for_each (&node->streams, at) {
+		struct stream *stream = list_item(at, struct stream, link);
+
+		if (stream->to == to)
+			return stream;
+	}
+	return NULL;
+}
+
+static void free_stream(struct stream *stream)
+{
+	list_remove(&stream->link);
+	store_close_snapshot(stream->snapshot);
+	free(stream);
+}
+
+/* The link has gone, and what was on its way. */
+static void drop_stream(struct node *node, zab_link_t to)
+{
+	struct stream *stream = find_stream(node, to);
+
+	if (stream)
+		free_stream(stream);
+}
+
+/* It can't be sent: its learner comes again. */
+static void fail_stream(struct node *node, struct stream *stream, const char *why)
+{
+	zab_link_t to = stream->to;
+
+	log_error("store", "a snapshot can't be read for %s: %s",
+		  peers_links_address(node->links, to), why);
+	free_stream(stream);
+	peers_links_end(node->links, to);
+	replica_link_closed(node->replica, to);
+	node_pump(node);
+}
+
+static void begin_stream(struct node *node, struct stream *stream)
+{
+	struct store_refusal refusal = {0};
+	zab_link_t to = stream->to;
+	zxid_t zxid;
+
+	if (store_open_snapshot(node->store, &zxid, &stream->snapshot, &refusal) < 0) {
+		fail_stream(node, stream, refusal.text);
+		return;
+	}
+	log_info("quorum", "%s: is sent a snapshot of 0x%" PRIx64,
+		 peers_links_address(node->links, to), (uint64_t)zxid);
+	/* The core sends SNAP; what is sent from then on has to wait. */
+	replica_snapshot_opened(node->replica, to, zxid);
+	node_pump(node);
+	peers_links_begin_stream(node->links, to);
+}
+
+static void begin_waiting_streams(struct node *node)
+{
+	struct stream *waiting = NULL;
+	int count = 0;
+
+	list_for_each (&node->streams, at) {
+		struct stream *stream = list_item(at, struct stream, link);
+
+		count += stream->snapshot != NULL;
+		if (!waiting && !stream->snapshot)
+			waiting = stream;
+	}
+	if (waiting && count < STREAMS_MAX)
+		begin_stream(node, waiting);
+}
+
+static void send_snapshot(struct node *node, zab_link_t to)
+{
+	struct stream *stream = mem_zalloc(sizeof(*stream));
+
+	ASSERT(!find_stream(node, to));
+	stream->to = to;
+	list_append(&node->streams, &stream->link);
+	/* Not from here: an action is not the place for an event. */
+}
+
+static void end_stream(struct node *node, struct stream *stream)
+{
+	zab_link_t to = stream->to;
+
+	free_stream(stream);
+	peers_links_end_stream(node->links, to);
+	replica_snapshot_sent(node->replica, to);
+	node_pump(node);
+}
+
+static void on_wants_chunk(zab_link_t link, void *data)
+{
+	struct node *node = data;
+	struct stream *stream = find_stream(node, link);
+	struct store_refusal refusal = {0};
+	struct bytes piece;
+	int state;
+
+	if (!stream || node_is_over(node))
+		return;
+	state = store_snapshot_read(stream->snapshot, &piece, &refusal);
+	if (state == STORE_SNAPSHOT_PIECE)
+		peers_links_chunk(node->links, link, piece);
+	else if (state == STORE_SNAPSHOT_END)
+		end_stream(node, stream);
+	else if (state < 0)
+		fail_stream(node, stream, refusal.text);
+}
 
 /* ---- events: the election ---- */
 
@@ -69,6 +194,7 @@ static void on_link_closed(zab_link_t link, void *data)
 {
 	struct node *node = data;
 
+	drop_stream(node, link);
 	if (node_is_over(node))
 		return;
 	node_enter(node);
@@ -115,6 +241,7 @@ static void end_link(struct node *node, zab_link_t link)
 {
 	if (link == node->leader_link)
 		node->leader_link = ZAB_LINK_NONE;
+	drop_stream(node, link);
 	peers_links_end(node->links, link);
 }
 
@@ -142,6 +269,9 @@ bool node_perform_peer(struct node *node, const struct zab_action *action)
 	case ZAB_SEND:
 		peers_links_send(node->links, action->link, action->bytes);
 		return true;
+	case ZAB_SEND_SNAPSHOT:
+		send_snapshot(node, action->link);
+		return true;
 	case ZAB_CLOSE:
 		end_link(node, action->link);
 		return true;
@@ -155,6 +285,7 @@ void node_update_peers(struct node *node)
 	if (!node->links)
 		return;
 	resume_leader(node);
+	begin_waiting_streams(node);
 	peers_links_feed_streams(node->links);
 }
 
@@ -224,6 +355,10 @@ int node_open_peers(struct node *node, char **ret_error)
 
 void node_close_peers(struct node *node)
 {
+	struct list *first;
+
+	while ((first = list_first(&node->streams)))
+		free_stream(list_item(first, struct stream, link));
 	peers_links_free(node->links);
 	peers_election_close(node->election);
 	node->links = NULL;

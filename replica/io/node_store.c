@@ -26,24 +26,25 @@ enum {
 
 /* ---- events ---- */
 
+/* Of a staged log the replica hears when the generation is installed. */
 static void on_log_durable(zxid_t zxid, void *data)
 {
 	struct node *node = data;
 
-	if (node->state == NODE_FAILED)
+	if (node->state == NODE_FAILED || node->staging != NODE_STAGING_NOTHING)
 		return;
 	node_enter(node);
 	replica_logged(node->replica, zxid);
 	node_pump(node);
 }
 
-/* Of a generation that is being replaced the replica is told nothing. */
+/* From a generation that is being replaced nothing more is told. */
 static void on_tree_durable(zxid_t zxid, void *data)
 {
 	struct node *node = data;
 
 	log_debug("store", "the tree's database is at zxid 0x%" PRIx64, (uint64_t)zxid);
-	if (node->state == NODE_FAILED || node->is_installing)
+	if (node->state == NODE_FAILED || node->staging == NODE_STAGING_INSTALLED)
 		return;
 	node_enter(node);
 	replica_tree_durable(node->replica, zxid);
@@ -56,8 +57,21 @@ static void on_epochs_durable(void *data)
 
 	if (node->state == NODE_FAILED)
 		return;
+	if (node->staging == NODE_STAGING_INSTALLED)
+		node->staging = NODE_STAGING_NOTHING;
 	node_enter(node);
 	replica_epochs_durable(node->replica);
+	node_pump(node);
+}
+
+static void on_truncated(void *data)
+{
+	struct node *node = data;
+
+	if (node->state == NODE_FAILED)
+		return;
+	node_enter(node);
+	replica_truncated(node->replica);
 	node_pump(node);
 }
 
@@ -129,8 +143,8 @@ msec_t node_writeout_due_ms(const struct node *node)
 }
 
 /*
- * What a leader sends goes to the log's queue, and what is committed to the tree in memory, whose
- * changes wait for the one before them to be written. Neither may grow without an end.
+ * What a leader sends goes to the log's queue or to the stage, and what is committed to the tree in
+ * memory, whose changes wait for the ones before them to be written. None may grow without an end.
  */
 bool node_store_has_room(struct node *node)
 {
@@ -138,21 +152,13 @@ bool node_store_has_room(struct node *node)
 
 	if (store_queue_size(node->store) >= APPEND_QUEUE_SIZE)
 		return false;
+	if (node->staging == NODE_STAGING_ROWS)
+		return store_can_stage(node->store);
 	return !tree || store_can_write_tree(node->store) ||
 	       tree_change_size(tree) < CHANGES_SIZE_MAX;
 }
 
 /* ---- actions ---- */
-
-static void fail_to_append(struct node *node, zxid_t zxid, int error)
-{
-	char sentence[128];
-
-	(void)snprintf(sentence, sizeof(sentence),
-		       "transaction 0x%" PRIx64 " can't be appended to the log: %s", (uint64_t)zxid,
-		       strerror(-error));
-	node_fail(node, "store", sentence);
-}
 
 static void note_proposal(struct node *node, int64_t size)
 {
@@ -169,25 +175,94 @@ static void append(struct node *node, const struct zab_action *action)
 {
 	int error =
 		store_append(node->store, action->zxid, blob_bytes(action->txn), action->committed);
+	char sentence[128];
 
-	if (error < 0)
-		fail_to_append(node, action->zxid, error);
 	note_proposal(node, action->txn->size);
+	if (error == 0)
+		return;
+	(void)snprintf(sentence, sizeof(sentence),
+		       "transaction 0x%" PRIx64 " can't be appended to the log: %s",
+		       (uint64_t)action->zxid, strerror(-error));
+	node_fail(node, "store", sentence);
 }
 
-bool node_perform_store(struct node *node, const struct replica_action *action)
+/* The tree in memory is the staged one, and was written with it. */
+static void install(struct node *node, const struct replica_action *action)
 {
-	switch (action->zab.type) {
+	node->staging = NODE_STAGING_INSTALLED;
+	node->written = action->zab.zxid;
+	node->changed_ms = 0;
+	store_install_generation(node->store, action->digest, action->zab.accepted_epoch,
+				 action->zab.current_epoch);
+}
+
+static bool perform_on_disk(struct node *node, const struct replica_action *action)
+{
+	const struct zab_action *zab = &action->zab;
+
+	switch (zab->type) {
 	case ZAB_APPEND:
-		append(node, &action->zab);
+		append(node, zab);
 		return true;
 	case ZAB_SET_EPOCHS:
-		store_set_epochs(node->store, action->zab.accepted_epoch,
-				 action->zab.current_epoch);
+		store_set_epochs(node->store, zab->accepted_epoch, zab->current_epoch);
+		return true;
+	case ZAB_TRUNCATE:
+		store_truncate(node->store, zab->zxid);
+		return true;
+	case ZAB_RECEIVE_SNAPSHOT:
+		node->staging = NODE_STAGING_ROWS;
+		store_begin_generation(node->store, zab->zxid);
+		return true;
+	case ZAB_INSTALL_SNAPSHOT:
+		install(node, action);
+		return true;
+	case ZAB_ABORT_SNAPSHOT:
+		node->staging = NODE_STAGING_NOTHING;
+		store_abort_generation(node->store);
 		return true;
 	default:
 		return false;
 	}
+}
+
+bool node_perform_store(struct node *node, const struct replica_action *action)
+{
+	switch (action->type) {
+	case REPLICA_PEER:
+		return perform_on_disk(node, action);
+	case REPLICA_STAGE_SESSION:
+		store_stage_session(node->store, action->session.id, action->session.timeout_ms);
+		return true;
+	case REPLICA_STAGE_ROW:
+		store_stage_row(node->store, &action->row);
+		return true;
+	case REPLICA_RELOAD:
+		node->wants_reload = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Once the aborted generation is out of the way. It takes as long as a start. */
+void node_reload_if_wanted(struct node *node)
+{
+	struct store_refusal refusal = {0};
+	struct tree *tree;
+
+	if (!node->wants_reload || node->state != NODE_SERVING || !store_is_idle(node->store))
+		return;
+	node->wants_reload = false;
+	log_info("store", "loads its own tree again");
+	if (recovery_reload(node->store, node->config, &tree, &refusal) < 0) {
+		node_fail(node, "store", refusal.text);
+		return;
+	}
+	node->written = store_state(node->store)->tree_zxid;
+	node->changed_ms = 0;
+	replica_reloaded(node->replica, tree);
+	node_pump(node);
 }
 
 /* ---- opening ---- */
@@ -229,6 +304,7 @@ int node_open_store(struct node *node, char **ret_error)
 		.notify = on_store_notify,
 		.log_durable = on_log_durable,
 		.epochs_durable = on_epochs_durable,
+		.truncated = on_truncated,
 		.tree_durable = on_tree_durable,
 		.failed = on_store_failed,
 	};

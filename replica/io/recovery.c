@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "replica/io/data_dir.h"
+#include "replica/tree/replay.h"
 #include "replica/tree/tree.h"
 #include "replica/zab/members.h"
 #include "src/base/assert.h"
@@ -17,6 +18,8 @@ enum {
 	STANDALONE_SERVER_ID = 1,
 	/* What a transaction can have beyond the request that it was made of. */
 	PACKET_EXTRA_SIZE = 1 << 20,
+	/* What a leader can give a learner at once, instead of a snapshot. */
+	HISTORY_SIZE_MAX = 32 << 20,
 };
 
 /* A transaction waits until the whole log was seen: only then it is known what is committed. */
@@ -31,6 +34,7 @@ struct recovery {
 	struct logged *log;
 	size_t log_count;
 	size_t log_capacity;
+	struct replay replay; /* of a reload */
 };
 
 /* ---- configuration ---- */
@@ -64,6 +68,7 @@ static void configure_zab(struct zab_config *zab, const struct config *config)
 	zab->init_limit = config->init_limit_ticks;
 	zab->sync_limit = config->sync_limit_ticks;
 	zab->data_size_max = 2 * (uint32_t)config->jute_maxbuffer_size + PACKET_EXTRA_SIZE;
+	zab->history_size_max = HISTORY_SIZE_MAX;
 	zab->may_bootstrap = data_dir_may_bootstrap(config->data_dir);
 	buf_init(&text, MEMBERS_TEXT_SIZE_MAX);
 	config_write_members(config, &text);
@@ -72,24 +77,12 @@ static void configure_zab(struct zab_config *zab, const struct config *config)
 	buf_release(&text);
 }
 
-/*
- * A store that no ensemble has ever been in sync with does not vote
- * (zab_durable.is_empty). What a standalone has written, in epoch 0, is a history all
- * the same: it may become an ensemble's first server.
- */
-static bool is_empty(const struct store_state *state)
-{
-	bool was_standalone = state->logged_zxid > 0 && zxid_epoch(state->logged_zxid) == 0;
-
-	return state->current_epoch == 0 && state->tree_zxid == 0 && !was_standalone;
-}
-
 static struct replica *new_replica(const struct store_state *state, const struct config *config,
 				   struct tree *tree)
 {
 	struct replica_config replica_config = {.is_standalone = !config_is_ensemble(config)};
 	const struct zab_durable durable = {
-		.is_empty = is_empty(state),
+		.is_empty = state->is_empty,
 		.accepted_epoch = (uint32_t)state->accepted_epoch,
 		.current_epoch = (uint32_t)state->current_epoch,
 		.base_zxid = state->base_zxid,
@@ -153,19 +146,27 @@ static int keep_txn(zxid_t zxid, struct bytes txn, bool committed, struct store_
 	return 0;
 }
 
+static int keep_history(zxid_t zxid, struct bytes txn, struct store_refusal *refusal, void *data)
+{
+	return keep_txn(zxid, txn, true, refusal, data);
+}
+
+static int refuse_txn(zxid_t zxid, struct store_refusal *refusal)
+{
+	(void)snprintf(refusal->text, sizeof(refusal->text),
+		       "the transaction 0x%" PRIx64 " in the log can't be applied: it is damaged",
+		       (uint64_t)zxid);
+	return -EBADMSG;
+}
+
 static int recover_log(const struct recovery *recovery, struct replica *replica,
 		       struct store_refusal *refusal)
 {
 	for (size_t i = 0; i < recovery->log_count; i++) {
 		const struct logged *at = &recovery->log[i];
 
-		if (replica_recover(replica, at->zxid, blob_bytes(at->txn)) == 0)
-			continue;
-		(void)snprintf(refusal->text, sizeof(refusal->text),
-			       "the transaction 0x%" PRIx64
-			       " in the log can't be applied: it is damaged",
-			       (uint64_t)at->zxid);
-		return -EBADMSG;
+		if (replica_recover(replica, at->zxid, blob_bytes(at->txn)) < 0)
+			return refuse_txn(at->zxid, refusal);
 	}
 	return 0;
 }
@@ -184,6 +185,8 @@ int recovery_run(struct store *store, const struct config *config, struct replic
 		.row = load_row,
 		.session = load_session,
 		.tree_done = finish_tree,
+		.history = keep_history,
+		.history_size_max = HISTORY_SIZE_MAX,
 		.txn = keep_txn,
 	};
 	struct recovery recovery = {.tree = tree_new(config->extended_types)};
@@ -201,5 +204,39 @@ int recovery_run(struct store *store, const struct config *config, struct replic
 		replica_free(replica);
 	else
 		*ret_replica = replica;
+	return error;
+}
+
+/* ---- once more ---- */
+
+static int replay_committed(zxid_t zxid, struct bytes txn, bool committed,
+			    struct store_refusal *refusal, void *data)
+{
+	struct recovery *recovery = data;
+
+	if (!committed || replay_txn(&recovery->replay, zxid, txn) == 0)
+		return 0;
+	return refuse_txn(zxid, refusal);
+}
+
+int recovery_reload(struct store *store, const struct config *config, struct tree **ret_tree,
+		    struct store_refusal *ret_refusal)
+{
+	static const struct store_loader loader = {
+		.row = load_row,
+		.session = load_session,
+		.tree_done = finish_tree,
+		.txn = replay_committed,
+	};
+	struct recovery recovery = {.tree = tree_new(config->extended_types)};
+	int error;
+
+	replay_init(&recovery.replay, recovery.tree);
+	error = store_reload(store, &loader, &recovery, ret_refusal);
+	replay_release(&recovery.replay);
+	if (error < 0)
+		tree_free(recovery.tree);
+	else
+		*ret_tree = recovery.tree;
 	return error;
 }

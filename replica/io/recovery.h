@@ -17,4 +17,11 @@
 int recovery_run(struct store *store, const struct config *config, struct replica **ret_replica,
 		 struct store_refusal *ret_refusal);
 
+/*
+ * The tree as it is on disk, with what is known to be committed applied: for a
+ * replica that gave its own up. The store must be idle (store_reload).
+ */
+int recovery_reload(struct store *store, const struct config *config, struct tree **ret_tree,
+		    struct store_refusal *ret_refusal);
+
 #endif
