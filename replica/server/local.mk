@@ -8,6 +8,12 @@ replica_server_libserver_a_SOURCES = \
 	%D%/learners.c \
 	%D%/proposal.c \
 	%D%/read.c \
+	%D%/replica.c %D%/replica.h \
+	%D%/replica_actions.c \
+	%D%/replica_clients.c \
+	%D%/replica_impl.h \
+	%D%/replica_link.c \
+	%D%/replica_snapshot.c \
 	%D%/reply.c \
 	%D%/server.c %D%/server.h \
 	%D%/server_impl.h \
