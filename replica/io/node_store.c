@@ -255,7 +255,8 @@ void node_reload_if_wanted(struct node *node)
 		return;
 	node->wants_reload = false;
 	log_info("store", "loads its own tree again");
-	if (recovery_reload(node->store, node->config, &tree, &refusal) < 0) {
+	if (recovery_reload(node->store, node->config, replica_committed(node->replica), &tree,
+			    &refusal) < 0) {
 		node_fail(node, "store", refusal.text);
 		return;
 	}

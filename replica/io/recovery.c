@@ -34,7 +34,9 @@ struct recovery {
 	struct logged *log;
 	size_t log_count;
 	size_t log_capacity;
-	struct replay replay; /* of a reload */
+	/* A reload applies the log as it comes, up to here. */
+	struct replay replay;
+	zxid_t committed_zxid;
 };
 
 /* ---- configuration ---- */
@@ -214,13 +216,13 @@ static int replay_committed(zxid_t zxid, struct bytes txn, bool committed,
 {
 	struct recovery *recovery = data;
 
-	if (!committed || replay_txn(&recovery->replay, zxid, txn) == 0)
+	if (zxid > recovery->committed_zxid || replay_txn(&recovery->replay, zxid, txn) == 0)
 		return 0;
 	return refuse_txn(zxid, refusal);
 }
 
-int recovery_reload(struct store *store, const struct config *config, struct tree **ret_tree,
-		    struct store_refusal *ret_refusal)
+int recovery_reload(struct store *store, const struct config *config, zxid_t committed_zxid,
+		    struct tree **ret_tree, struct store_refusal *ret_refusal)
 {
 	static const struct store_loader loader = {
 		.row = load_row,
@@ -228,7 +230,10 @@ int recovery_reload(struct store *store, const struct config *config, struct tre
 		.tree_done = finish_tree,
 		.txn = replay_committed,
 	};
-	struct recovery recovery = {.tree = tree_new(config->extended_types)};
+	struct recovery recovery = {
+		.tree = tree_new(config->extended_types),
+		.committed_zxid = committed_zxid,
+	};
 	int error;
 
 	replay_init(&recovery.replay, recovery.tree);

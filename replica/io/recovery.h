@@ -18,10 +18,10 @@ int recovery_run(struct store *store, const struct config *config, struct replic
 		 struct store_refusal *ret_refusal);
 
 /*
- * The tree as it is on disk, with what is known to be committed applied: for a
- * replica that gave its own up. The store must be idle (store_reload).
+ * The tree as it is on disk, and the log's transactions up to committed_zxid applied to
+ * it: for a replica that gave its own up. The store must be idle (store_reload).
  */
-int recovery_reload(struct store *store, const struct config *config, struct tree **ret_tree,
-		    struct store_refusal *ret_refusal);
+int recovery_reload(struct store *store, const struct config *config, zxid_t committed_zxid,
+		    struct tree **ret_tree, struct store_refusal *ret_refusal);
 
 #endif
