@@ -8,18 +8,18 @@ all='zk1 zk2 zk3'
 
 # running: the names of those that run.
 running () {
-	for name in $all
+	for one in $all
 	do
-		test ! -e "$name/pid" || echo "$name"
+		test ! -e "$one/pid" || echo "$one"
 	done
 }
 
 # all_read PATH VALUE: every running server, once it has caught up.
 all_read () {
-	for name in $(running)
+	for one in $(running)
 	do
-		zk_at "$name" sync "$1" &&
-		test_equal "$2" "$(zk_at "$name" get "$1")" || return 1
+		zk_at "$one" sync "$1" &&
+		test_equal "$2" "$(zk_at "$one" get "$1")" || return 1
 	done
 }
 
@@ -32,9 +32,9 @@ zxids_are_equal () {
 
 # stop_all SIGNAL
 stop_all () {
-	for name in $(running)
+	for one in $(running)
 	do
-		stop_zkfsd "$name" "$1" || return 1
+		stop_zkfsd "$one" "$1" || return 1
 	done
 }
 
