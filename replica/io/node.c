@@ -51,14 +51,12 @@ static void log_text(int level, const char *text)
 		log_debug("zab", "%s", text);
 }
 
+/* What an operator is to know of it, the core says. */
 static void perform_role(struct node *node, const struct zab_action *action)
 {
+	log_debug("node", "%s%s", zab_state_name(action->state),
+		  action->is_serving ? ", serving" : "");
 	node->proposals = (struct fourletter_proposals){-1, -1, -1};
-	if (action->is_serving)
-		log_info("zab", "%s: serves in epoch %" PRIu32, zab_state_name(action->state),
-			 action->epoch);
-	else
-		log_info("zab", "%s", zab_state_name(action->state));
 	if (action->is_serving)
 		data_dir_forget_bootstrap(node->config->data_dir);
 }
