@@ -24,7 +24,7 @@ static void append(struct fake_driver *driver, const struct server_action *actio
 	driver->log[driver->log_count++] = blob_ref(action->txn);
 }
 
-static void perform(struct fake_driver *driver, const struct server_action *action)
+void fake_perform(struct fake_driver *driver, const struct server_action *action)
 {
 	struct fake_connection *connection;
 
@@ -56,8 +56,12 @@ void fake_perform_all(struct fake_driver *driver)
 {
 	struct server_action action;
 
+	if (driver->replica) {
+		driver->perform_all(driver);
+		return;
+	}
 	while (server_take_action(driver->server, &action))
-		perform(driver, &action);
+		fake_perform(driver, &action);
 	server_check(driver->server);
 	if (!driver->divert && !driver->is_slow && driver->committed < (zxid_t)driver->log_count)
 		fake_commit(driver, (zxid_t)driver->log_count);
@@ -69,6 +73,20 @@ void fake_driver_init(struct fake_driver *driver, const struct server_config *co
 			    NULL, NULL);
 }
 
+static void init_connections(struct fake_driver *driver)
+{
+	for (int at = 0; at < FAKE_CONNECTION_COUNT_MAX; at++)
+		buf_init(&driver->connections[at].received, SIZE_MAX);
+}
+
+void fake_driver_init_for(struct fake_driver *driver, struct replica *replica,
+			  void (*perform_all)(struct fake_driver *driver), void *data)
+{
+	*driver =
+		(struct fake_driver){.replica = replica, .perform_all = perform_all, .data = data};
+	init_connections(driver);
+}
+
 void fake_driver_init_as(struct fake_driver *driver, const struct server_config *config,
 			 enum server_role role, uint32_t epoch, struct tree *tree,
 			 fake_divert_fn *divert, void *data)
@@ -78,8 +96,7 @@ void fake_driver_init_as(struct fake_driver *driver, const struct server_config 
 				       .tree = tree,
 				       .divert = divert,
 				       .data = data};
-	for (int at = 0; at < FAKE_CONNECTION_COUNT_MAX; at++)
-		buf_init(&driver->connections[at].received, SIZE_MAX);
+	init_connections(driver);
 	driver->server = server_new(config, driver->tree);
 	server_start(driver->server, role, epoch, driver->now_ms, driver->wall_ms);
 	fake_perform_all(driver);
@@ -93,7 +110,8 @@ void fake_driver_release(struct fake_driver *driver)
 		blob_unref(driver->log[at]);
 	free(driver->log);
 	server_free(driver->server);
-	tree_free(driver->tree);
+	if (driver->tree)
+		tree_free(driver->tree);
 }
 
 /* ---- events ---- */
@@ -136,14 +154,20 @@ void fake_open(struct fake_driver *driver, connection_id_t id, const char *addre
 	connection->taken = 0;
 	connection->xid = 0;
 	buf_reset(&connection->received);
-	server_connection_opened(driver->server, id, address);
+	if (driver->replica)
+		replica_client_opened(driver->replica, id, address);
+	else
+		server_connection_opened(driver->server, id, address);
 	fake_perform_all(driver);
 }
 
 void fake_close(struct fake_driver *driver, connection_id_t id)
 {
 	connection_of(driver, id)->is_open = false;
-	server_connection_closed(driver->server, id);
+	if (driver->replica)
+		replica_client_closed(driver->replica, id);
+	else
+		server_connection_closed(driver->server, id);
 	fake_perform_all(driver);
 }
 
@@ -155,7 +179,10 @@ void fake_send(struct fake_driver *driver, connection_id_t id, struct bytes body
 	ASSERT(copy || bytes_size(body) == 0);
 	if (bytes_size(body) > 0)
 		memcpy(copy, body.data, bytes_size(body));
-	server_frame(driver->server, id, bytes_of(copy, bytes_size(body)));
+	if (driver->replica)
+		replica_client_frame(driver->replica, id, bytes_of(copy, bytes_size(body)));
+	else
+		server_frame(driver->server, id, bytes_of(copy, bytes_size(body)));
 	free(copy);
 	fake_perform_all(driver);
 }

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "replica/server/replica.h"
 #include "replica/server/server.h"
 #include "src/base/buf.h"
 
@@ -32,6 +33,9 @@ typedef void fake_divert_fn(void *data, const struct server_action *action);
 struct fake_driver {
 	struct tree *tree;
 	struct server *server;
+	struct replica
+		*replica; /* instead of these, with perform_all: clients of a whole replica */
+	void (*perform_all)(struct fake_driver *driver);
 	bool is_slow; /* nothing is durable until fake_commit */
 	msec_t now_ms;
 	msec_t wall_ms;
@@ -51,6 +55,11 @@ void fake_driver_init_as(struct fake_driver *driver, const struct server_config 
 			 fake_divert_fn *divert, void *data);
 void fake_driver_release(struct fake_driver *driver);
 
+/* The clients of a replica, whose actions perform_all takes. */
+void fake_driver_init_for(struct fake_driver *driver, struct replica *replica,
+			  void (*perform_all)(struct fake_driver *driver), void *data);
+/* REPLICA_CLIENT */
+void fake_perform(struct fake_driver *driver, const struct server_action *action);
 /* After an event that the test reported by itself. */
 void fake_perform_all(struct fake_driver *driver);
 

@@ -177,6 +177,13 @@ t_unit_test_ensemble_SOURCES = %D%/test-ensemble.c %D%/fake-ensemble.c %D%/fake-
 t_unit_test_ensemble_CFLAGS = $(unit_cflags)
 t_unit_test_ensemble_LDADD = $(replica_test_libs)
 
+check_PROGRAMS += %D%/test-replica
+TESTS += %D%/test-replica
+t_unit_test_replica_SOURCES = %D%/test-replica.c %D%/replica-cluster.c %D%/replica-cluster.h \
+	%D%/fake-driver.c %D%/fake-driver.h %D%/cmocka.h
+t_unit_test_replica_CFLAGS = $(unit_cflags)
+t_unit_test_replica_LDADD = $(replica_test_libs)
+
 check_PROGRAMS += %D%/test-server-vectors
 TESTS += %D%/test-server-vectors
 t_unit_test_server_vectors_SOURCES = %D%/test-server-vectors.c %D%/fake-driver.c %D%/fake-driver.h \
