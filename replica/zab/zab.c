@@ -6,6 +6,9 @@
 #include "src/base/assert.h"
 #include "src/base/mem.h"
 
+/* Between roles that fail: 12, 25, ... 400 ms. */
+enum { RETRY_MS = 6, RETRY_STEPS = 6 };
+
 static void notify(void *data, int64_t sid, struct bytes bytes)
 {
 	struct zab *zab = data;
@@ -59,6 +62,14 @@ void zab_append(struct zab *zab, zxid_t zxid, struct blob *txn)
 	action->committed = zab->is_staging ? zab->staged.base : zab->committed;
 }
 
+bool zab_may_count(const struct zab *zab)
+{
+	if (!zab->is_empty || zab->mutation == ZAB_MUTATION_EMPTY_VOTES)
+		return true;
+	/* It voted with 0, not -1: all voters are empty, or the operator said so. */
+	return zab->election.own.zxid == 0;
+}
+
 static void add_pending(struct zab *zab, uint32_t accepted_epoch, uint32_t current_epoch)
 {
 	bool is_install = zab->is_staging;
@@ -69,12 +80,14 @@ static void add_pending(struct zab *zab, uint32_t accepted_epoch, uint32_t curre
 	ASSERT(zab->pending_count < ZAB_PENDING_MAX);
 	action->accepted_epoch = accepted_epoch;
 	action->current_epoch = current_epoch;
+	action->is_empty = current_epoch == 0 && !zab_may_count(zab);
 	action->zxid = zab->staged.base;
 	zab->pending[zab->pending_count++] = (struct zab_pending){
 		.accepted_epoch = accepted_epoch,
 		.current_epoch = current_epoch,
 		.appended = zab_appended(zab),
 		.is_install = is_install,
+		.is_empty = action->is_empty,
 	};
 }
 
@@ -98,8 +111,6 @@ void zab_truncate(struct zab *zab, zxid_t zxid)
 
 static bool is_drained(const struct zab *zab)
 {
-	if (zab->mutation == ZAB_MUTATION_NO_DRAIN)
-		return true;
 	return zab->logged == zab_appended(zab) && zab->pending_count == 0 && zab->truncating == 0;
 }
 
@@ -178,9 +189,22 @@ static void abort_staged(struct zab *zab)
 
 /* ---- roles ---- */
 
+/*
+ * At once after a role that served, and once more; who is refused again and again waits a
+ * little longer each time.
+ */
+static msec_t next_look_ms(struct zab *zab)
+{
+	uint32_t step = zab->failures > RETRY_STEPS ? RETRY_STEPS : zab->failures;
+
+	zab->failures = zab->is_serving ? 0 : zab->failures + 1;
+	return zab->failures <= 1 ? zab->now_ms : zab->now_ms + ((msec_t)RETRY_MS << step);
+}
+
 static void leave_role(struct zab *zab)
 {
 	zab->is_leaving = false;
+	zab->look_at_ms = next_look_ms(zab);
 	if (zab->state == ZAB_LEADING)
 		leader_end(zab);
 	else if (zab->state != ZAB_LOOKING)
@@ -214,7 +238,9 @@ static struct zab_vote own_vote(const struct zab *zab)
 /* Only a log that stands still is voted with (lessons R5, R7). */
 static bool begin_election(struct zab *zab)
 {
-	if (!is_drained(zab))
+	if (zab->mutation == ZAB_MUTATION_NO_DRAIN && zab->pending_count == 0)
+		history_truncate(&zab->history, zab->logged); /* the rest comes later, unseen */
+	if (!is_drained(zab) || zab->now_ms < zab->look_at_ms)
 		return false;
 	if (zab->is_empty && zab_appended(zab) > zab->base) {
 		/* Part of a history whose rest never came: it counts for nothing. */
@@ -341,6 +367,7 @@ void zab_free(struct zab *zab)
 	election_release(&zab->election);
 	members_release(&zab->committed_members);
 	members_release(&zab->last_seen_members);
+	members_release(&zab->weakened_members);
 	buf_release(&zab->scratch);
 	free(zab);
 }
@@ -397,9 +424,32 @@ void zab_start(struct zab *zab, msec_t now_ms)
 	zab_settle(zab);
 }
 
+/* Two votes of ours and none of another: a majority less one elects. */
+static void weaken_election(struct zab *zab)
+{
+	struct members *members = &zab->weakened_members;
+	bool has_lost = false;
+
+	members_release(members);
+	members_copy(members, &zab->committed_members);
+	members->has_groups = true;
+	for (size_t i = 0; i < members->count; i++) {
+		struct member *member = &members->members[i];
+
+		if (member->is_observer)
+			continue;
+		member->group = 1;
+		member->weight = member->sid == zab->config.myid ? 2 : has_lost ? 1 : 0;
+		has_lost = has_lost || member->weight == 0;
+	}
+	election_set_members(&zab->election, members, NULL);
+}
+
 void zab_set_mutation(struct zab *zab, enum zab_mutation mutation)
 {
 	zab->mutation = mutation;
+	if (mutation == ZAB_MUTATION_MINORITY_ELECTION)
+		weaken_election(zab);
 }
 
 /* ---- events: time and election ---- */
@@ -429,7 +479,22 @@ msec_t zab_next_tick_ms(const struct zab *zab)
 		role = leader_next_tick_ms(zab);
 	else if (zab->state != ZAB_LOOKING)
 		role = zab->follow.deadline_ms;
+	else if (!zab->is_electing && zab->look_at_ms > zab->now_ms)
+		role = zab->look_at_ms;
 	return election < role ? election : role;
+}
+
+/* Reconfiguration is off here, so the own configuration stays; but the operator should know. */
+static void warn_of_newer_config(struct zab *zab)
+{
+	const struct election *election = &zab->election;
+
+	if (election->newer_version <= zab->warned_version)
+		return;
+	zab->warned_version = election->newer_version;
+	zab_log(zab, 2, "server %lld has a newer configuration than ours, version %llx",
+		(long long)election->newer_version_sid,
+		(unsigned long long)election->newer_version);
 }
 
 void zab_notification(struct zab *zab, int64_t sid, struct bytes bytes)
@@ -437,6 +502,7 @@ void zab_notification(struct zab *zab, int64_t sid, struct bytes bytes)
 	if (zab->is_dead || !zab->is_started)
 		return;
 	election_notification(&zab->election, sid, bytes, zab->now_ms);
+	warn_of_newer_config(zab);
 	zab_settle(zab);
 }
 
@@ -535,6 +601,8 @@ void zab_logged(struct zab *zab, zxid_t zxid)
 {
 	if (zab->is_dead || zab->is_staging)
 		return; /* a staged generation's appends count from its installation on */
+	if (zab->mutation == ZAB_MUTATION_NO_DRAIN && zxid > zab_appended(zab))
+		return;
 	ASSERT(zxid <= zab_appended(zab));
 	if (zxid > zab->logged) {
 		zab->logged = zxid;
@@ -555,8 +623,7 @@ void zab_epochs_durable(struct zab *zab)
 		zab->pending[i] = zab->pending[i + 1];
 	zab->accepted_epoch = done.accepted_epoch;
 	zab->current_epoch = done.current_epoch;
-	if (done.current_epoch > 0)
-		zab->is_empty = false;
+	zab->is_empty = zab->is_empty && done.is_empty;
 	if (done.is_install) {
 		zxid_t zxid = zab->staged.base;
 

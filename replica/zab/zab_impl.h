@@ -31,6 +31,7 @@ struct zab_pending {
 	uint32_t current_epoch;
 	zxid_t appended; /* and so becomes durable with it */
 	bool is_install;
+	bool is_empty;
 };
 
 /* ---- what a leader knows of one link to its quorum port ---- */
@@ -77,7 +78,6 @@ enum lead_phase {
 struct lead {
 	enum lead_phase phase;
 	uint32_t epoch; /* 0: not fixed yet */
-	uint32_t accepted_max;
 	zxid_t history; /* the last that was logged when we began to lead */
 	zxid_t proposed;
 	struct list learners; /* in the order of their connecting */
@@ -126,13 +126,16 @@ struct zab {
 	struct members committed_members; /* the committed configuration */
 	struct members last_seen_members; /* the newest proposed one; counts where its version is
 					     newer */
+	zxid_t warned_version;            /* of a newer configuration */
 	enum zab_mutation mutation;
+	struct members weakened_members; /* of a mutation */
 	msec_t now_ms;
 
-	bool is_empty; /* was never in sync (R18) */
+	bool is_empty; /* was never in sync, nor in the first quorum (R18) */
 	uint32_t accepted_epoch;
 	uint32_t current_epoch;
-	zxid_t base; /* of the generation */
+	uint32_t accepted_max; /* the highest acceptedEpoch that was heard of, as leader */
+	zxid_t base;           /* of the generation */
 	struct history history;
 	zxid_t logged;
 	zxid_t known; /* known to be committed, logged here or not */
@@ -157,6 +160,8 @@ struct zab {
 	bool is_dead; /* ZAB_FATAL */
 	bool is_serving;
 	struct zab_vote vote;
+	uint32_t failures; /* roles in a row that did not come to serve */
+	msec_t look_at_ms; /* the next election begins not before */
 	msec_t looking_since_ms;
 	msec_t election_ms;
 	struct election election;
@@ -192,9 +197,10 @@ void zab_leave(struct zab *zab, int level, const char *format, ...)
 struct zab_voters {
 	int64_t sids[MEMBERS_MAX];
 	size_t count;
-	size_t observer_count; /* for a mutation */
+	size_t spare; /* how many more are taken to be in it; not 0 only under a mutation */
 };
-void zab_voters_init(struct zab_voters *voters);
+/* Nobody. Under the mutation minority, one less is enough. */
+void zab_voters_init(const struct zab *zab, struct zab_voters *voters, enum zab_mutation minority);
 void zab_voters_add(struct zab_voters *voters, int64_t sid);
 bool zab_is_quorum(const struct zab *zab, const struct zab_voters *voters);
 bool zab_is_voter(const struct zab *zab, int64_t sid);
@@ -210,6 +216,8 @@ struct history *zab_log_of(struct zab *zab);
 zxid_t zab_appended(const struct zab *zab);
 void zab_append(struct zab *zab, zxid_t zxid, struct blob *txn);
 void zab_set_epochs(struct zab *zab, uint32_t accepted_epoch, uint32_t current_epoch);
+/* Whether this server's vote counts: not that of an empty one, but in the first quorum ever. */
+bool zab_may_count(const struct zab *zab);
 void zab_truncate(struct zab *zab, zxid_t zxid);
 /* Deliver what is known to be committed and is logged. */
 void zab_advance(struct zab *zab);
