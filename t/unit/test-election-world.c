@@ -712,6 +712,94 @@ static void apache_alone_ends_in_one_leader(void **state)
 	report("Apache's", &figures);
 }
 
+/* ---- empty stores (lessons R18) ---- */
+
+static void make_empty(struct server *server)
+{
+	server->epoch = 0;
+	server->zxid = 0;
+	server->is_empty = true;
+}
+
+static void a_new_ensemble_forms_when_all_are_there(void **state)
+{
+	struct figures figures = {0};
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct world world;
+		struct server *last;
+
+		world_init(&world, seed, seed % 2 ? 3 : 5);
+		last = random_server(&world);
+		for_each_server (&world, server) {
+			make_empty(server);
+			if (server != last)
+				boot(server);
+			run_for(&world, (msec_t)prng_below(&world.prng, 300));
+		}
+		run_for(&world, 3000);
+		for_each_server (&world, server)
+			assert_false(is_leading(server));
+		boot(last);
+		note(&figures, &world, run_until_settled(&world, 1000));
+		world_release(&world);
+	}
+	report("a new ensemble", &figures);
+}
+
+/* Apache's empty servers vote; those of this kind join what these make. */
+static void a_new_ensemble_forms_in_a_mix_with_apache(void **state)
+{
+	struct figures figures = {0};
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct world world;
+
+		world_init(&world, seed, seed % 2 ? 3 : 5);
+		for_each_server (&world, server) {
+			make_empty(server);
+			server->is_apache = prng_below(&world.prng, 2);
+			boot(server);
+			run_for(&world, (msec_t)prng_below(&world.prng, 300));
+		}
+		note(&figures, &world, run_until_settled(&world, 3000));
+		world_release(&world);
+	}
+	report("a new ensemble, mixed", &figures);
+}
+
+/* With one that lacks what was committed it would lose that. */
+static void a_lost_disk_is_no_part_of_a_quorum(void **state)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct world world;
+		struct server *wiped, *behind, *whole;
+		int64_t first;
+
+		world_init(&world, seed, 3);
+		first = 1 + (int64_t)prng_below(&world.prng, 3);
+		wiped = &world.servers[first];
+		behind = &world.servers[first % 3 + 1];
+		whole = &world.servers[(first + 1) % 3 + 1];
+		make_empty(wiped);
+		behind->epoch = whole->epoch = 1;
+		behind->zxid = zxid_make(1, 1);
+		whole->zxid = zxid_make(1, 2);
+		behind->is_apache = prng_below(&world.prng, 2);
+		whole->is_apache = prng_below(&world.prng, 2);
+		boot(wiped);
+		boot(behind);
+		run_for(&world, 3000);
+		for_each_server (&world, server)
+			assert_false(is_leading(server));
+		boot(whole);
+		(void)run_until_settled(&world, 5000);
+		assert_int_equal(wiped->leader, whole->sid);
+		assert_false(wiped->is_empty);
+		world_release(&world);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -720,6 +808,9 @@ int main(void)
 		cmocka_unit_test(faults_end_in_one_leader),
 		cmocka_unit_test(a_mix_with_apache_ends_in_one_leader),
 		cmocka_unit_test(apache_alone_ends_in_one_leader),
+		cmocka_unit_test(a_new_ensemble_forms_when_all_are_there),
+		cmocka_unit_test(a_new_ensemble_forms_in_a_mix_with_apache),
+		cmocka_unit_test(a_lost_disk_is_no_part_of_a_quorum),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
