@@ -25,6 +25,8 @@
 #include "src/zk/code.h"
 
 enum {
+	/* A node of an ensemble may be the first that is started, and waits for the others. */
+	QUORUM_TIMEOUT_MS = 60000,
 	/* Largest write(2) that the kernel passes on in one piece, and st_blksize. */
 	MOUNT_WRITE_SIZE_MAX = 1 << 20,
 	/* Requests taken from the kernel before other events of the loop get their turn. */
@@ -427,16 +429,35 @@ static void on_signal(uv_signal_t *signal, int number)
 	begin_closing(mount);
 }
 
+static int32_t connect_timeout_ms(const struct fs_options *options)
+{
+	if (options->source_kind == FS_SOURCE_CONFIG && options->timeout_ms < QUORUM_TIMEOUT_MS)
+		return QUORUM_TIMEOUT_MS;
+	return options->timeout_ms;
+}
+
+static char *explain_no_session(const struct fs_options *options, const char *why)
+{
+	int seconds = connect_timeout_ms(options) / 1000;
+	const char *colon = *why ? ": " : "";
+
+	if (options->source_kind == FS_SOURCE_CONFIG)
+		return mem_printf("the node of %s found no quorum within %d s%s%s; are enough of "
+				  "the other servers running?",
+				  options->source, seconds, colon, why);
+	return mem_printf(
+		"no server of %s answered within %d s%s%s; is it running, and is this its "
+		"clientPort?",
+		options->source, seconds, colon, why);
+}
+
 static void on_connect_deadline(uv_timer_t *timer)
 {
 	struct mount *mount = timer->data;
 	const struct fs_options *options = mount->parts->options;
-	const char *why = client_last_error(mount->fs.client);
 
 	fail(mount, FS_EXIT_MOUNT,
-	     mem_printf("no server of %s answered within %d s%s%s; is it running, and is this its "
-			"clientPort?",
-			options->source, options->timeout_ms / 1000, *why ? ": " : "", why));
+	     explain_no_session(options, client_last_error(mount->fs.client)));
 }
 
 /* ---- what our own replica says goes to our log ---- */
@@ -527,6 +548,7 @@ static void init_fs(struct mount *mount)
 		.timeout_ms = options->timeout_ms,
 		.frame_size_max = options->jute_maxbuffer,
 		.onexpire = ZK_ONEXPIRE_RECOVER,
+		.begins_with_first = mount->parts->replica->pid != 0,
 	};
 	struct zk_client_callbacks callbacks = {
 		.on_state = on_state,
@@ -547,7 +569,8 @@ static void init_fs(struct mount *mount)
 	fs->client = client_new(&mount->loop, &mount->servers, &client_options, &callbacks);
 	uv_timer_init(&mount->loop.uv, &mount->deadline);
 	mount->deadline.data = mount;
-	uv_timer_start(&mount->deadline, on_connect_deadline, (uint64_t)options->timeout_ms, 0);
+	uv_timer_start(&mount->deadline, on_connect_deadline, (uint64_t)connect_timeout_ms(options),
+		       0);
 }
 
 static void close_handle(uv_handle_t *handle)

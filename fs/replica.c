@@ -17,7 +17,7 @@
 
 enum {
 	MESSAGE_SIZE_MAX = 64 << 10,
-	SERVERS_SIZE_MAX = 512,
+	SERVERS_SIZE_MAX = 64 << 10,
 	/* A replica that recovers a long log may take its time; one that says nothing at all not.
 	 */
 	START_TIMEOUT_MS = 120000,
@@ -132,14 +132,10 @@ static bool wait_until_it_serves(const struct start *start, struct buf *servers,
 	}
 }
 
-/* It tells its address, or only its port where it serves on all of them. */
-static char *address_of(const struct buf *line)
+/* Its address, and those of the other servers behind it. */
+static char *servers_of(const struct buf *line)
 {
-	const char *text = (const char *)line->data;
-	int size = (int)line->size - 1;
-
-	return memchr(text, ':', (size_t)size) ? mem_printf("%.*s", size, text)
-					       : mem_printf("127.0.0.1:%.*s", size, text);
+	return mem_printf("%.*s", (int)line->size - 1, (const char *)line->data);
 }
 
 /* The last line that it said, without the time and area that a log line begins with. */
@@ -206,7 +202,7 @@ int replica_start(struct replica *replica, const struct fs_options *options, cha
 	replica->control_fd = start.control[1];
 	replica->messages_fd = start.messages[0];
 	if (wait_until_it_serves(&start, &servers, &messages))
-		replica->servers = address_of(&servers);
+		replica->servers = servers_of(&servers);
 	else
 		status = explain_failure(replica, options, &messages, ret_message);
 	close(start.port[0]);

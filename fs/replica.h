@@ -17,7 +17,7 @@ struct replica {
 	pid_t pid;       /* 0: none */
 	int control_fd;  /* closing it ends the replica */
 	int messages_fd; /* what it says on stderr, for our log */
-	char *servers;   /* "127.0.0.1:40123": where it serves clients */
+	char *servers;   /* "127.0.0.1:40123,zk2:2181": where it serves clients, then the others */
 };
 
 /*

@@ -76,6 +76,92 @@ wait_until_it_serves () {
 	fi
 }
 
+# ---------------------------------------------------------------- ensembles
+
+# write_ensemble NAME... [-- LINE...]: configurations of servers 1, 2, ... that know each other;
+# their ports are in NAME/quorum_port and NAME/election_port.
+write_ensemble () {
+	ensemble_names=
+	while test $# -gt 0 && test "$1" != --
+	do
+		ensemble_names="$ensemble_names $1"
+		shift
+	done
+	test $# = 0 || shift
+	ensemble_id=0
+	for ensemble_name in $ensemble_names
+	do
+		ensemble_id=$((ensemble_id + 1))
+		mkdir -p "$ensemble_name/data" &&
+		echo "$ensemble_id" >"$ensemble_name/data/myid" &&
+		free_port && echo "$ret_port" >"$ensemble_name/quorum_port" &&
+		free_port && echo "$ret_port" >"$ensemble_name/election_port" &&
+		set -- "$@" "server.$ensemble_id = 127.0.0.1:$(cat "$ensemble_name/quorum_port"):$ret_port" ||
+			return 1
+	done
+	for ensemble_name in $ensemble_names
+	do
+		write_zoo_cfg "$ensemble_name" "$@" || return 1
+	done
+}
+
+# launch_zkfsd NAME...: starts those servers, and does not wait for them.
+launch_zkfsd () {
+	for launch_each in "$@"
+	do
+		launch "$launch_each" "$builddir/zkfsd" -f "$launch_each/zoo.cfg" || return 1
+	done
+}
+
+# answers NAME WORD TEXT: that server's answer to a four-letter word has it.
+answers () {
+	four_letter "$(cat "$1/port")" "$2" | grep -q -e "$3"
+}
+
+# mode_of NAME: leader, follower, observer, standalone; nothing while it serves nobody.
+mode_of () {
+	four_letter "$(cat "$1/port")" srvr | sed -n 's/^Mode: //p'
+}
+
+# wait_for_modes NAME...: until all of these serve, one as the leader; sets leader to its name and
+# followers to the others'.
+wait_for_modes () {
+	wait_for 60 "modes_are_good $*" || { four_letters srvr "$@" >&2; return 1; }
+}
+
+modes_are_good () {
+	leader=
+	followers=
+	for mode_name in "$@"
+	do
+		case $(mode_of "$mode_name") in
+		leader) test -z "$leader" && leader=$mode_name || return 1 ;;
+		follower) followers="$followers $mode_name" ;;
+		observer) ;;
+		*) return 1 ;;
+		esac
+	done
+	test -n "$leader"
+}
+
+# four_letters WORD NAME...: what each of them answers.
+four_letters () {
+	word=$1
+	shift
+	for each in "$@"
+	do
+		echo "--- $each"
+		four_letter "$(cat "$each/port")" "$word" || :
+	done
+}
+
+# zk_at NAME COMMAND...: zk, with that server.
+zk_at () {
+	server_addr=127.0.0.1:$(cat "$1/port") &&
+	shift &&
+	zk "$@"
+}
+
 # start_server [NAME [LINE...]]: the kind that this run of the file is for.
 start_server () {
 	"start_$TEST_SERVER" "$@"

@@ -14,7 +14,7 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 # A shell test that ends early has no plan or says so; its status counts nothing twice.
 AM_SH_LOG_DRIVER_FLAGS = --ignore-exit
 
-# Shell tests, numbered by area: 00 the project itself, 2x the replica and its protocol, 3x the mount.
+# Shell tests, numbered by area: 00 the project itself, 2x the replica and its protocol, 3x the mount, 4x ensembles.
 SH_TESTS = \
 	%D%/t0000-harness.sh \
 	%D%/t0001-layers.sh \
@@ -40,7 +40,8 @@ SH_TESTS = \
 	%D%/t3230-watch-nodes.sh \
 	%D%/t3300-no-server.sh \
 	%D%/t3310-killed-mount.sh \
-	%D%/t3400-embedded.sh
+	%D%/t3400-embedded.sh \
+	%D%/t4000-ensemble.sh
 
 TESTS += $(SH_TESTS)
 EXTRA_DIST += $(SH_TESTS) %D%/test-lib.sh %D%/lib-zkfs.sh \

@@ -66,11 +66,35 @@ test_expect_success 'what is wrong in zoo.cfg is named with file, line and key' 
 	test ! -e d
 '
 
-test_expect_success 'an ensemble is refused in one sentence' '
-	mkdir -p ens && echo 1 >ens/myid &&
-	refused "zoo.cfg: server.N: an ensemble of 3 voting servers is configured, and this version serves alone only" \
-		dataDir=ens clientPort=1 initLimit=5 syncLimit=2 \
-		server.1=localhost:2888:3888 server.2=localhost:2889:3889 server.3=localhost:2890:3890
+test_expect_success 'what a server of an ensemble lacks is said in one sentence' '
+	set -- clientPort=1 initLimit=5 syncLimit=2 server.1=localhost:2888:3888 \
+		server.2=localhost:2889:3889 server.3=localhost:2890:3890 &&
+	refused "zoo.cfg: dataDir: $PWD/ens is not there; a server of an ensemble needs it, with a file myid that holds the N of its own server.N line" \
+		dataDir=ens "$@" &&
+	mkdir ens &&
+	refused "zoo.cfg: dataDir: $PWD/ens has no file myid; it holds the N of this server'\''s own server.N line" \
+		dataDir=ens "$@" &&
+	echo 7 >ens/myid &&
+	refused "zoo.cfg: dataDir: $PWD/ens/myid says 7, but there is no server.7" \
+		dataDir=ens "$@" &&
+	echo one >ens/myid &&
+	refused "ens/myid:1: myid: '\''one'\'' is no number" dataDir=ens "$@" &&
+	test_equal myid "$(ls ens)"
+'
+
+test_expect_success 'a port for peers that is taken is told' '
+	write_ensemble alone other &&
+	launch_zkfsd alone &&
+	wait_for 10 "answers alone ruok imok" &&
+	for port in quorum election
+	do
+		sed "s/:$(cat other/${port}_port)/:$(cat alone/port)/" other/zoo.cfg >taken.cfg &&
+		sed -i "s/^server.1 .*/server.1 = 127.0.0.1:1:2/" taken.cfg &&
+		runs 2 "$zkfsd" -f taken.cfg &&
+		test_grep "zkfsd: can.t listen for peers on 127.0.0.1 port $(cat alone/port): Address already in use" err ||
+			return 1
+	done &&
+	stop_zkfsd alone
 '
 
 test_expect_success 'unknown keys are warnings, and it serves' '

@@ -11,6 +11,7 @@ zk.py HOST:PORT COMMAND [ARG...]
   rmr PATH
   ls PATH                       the children, sorted, one a line
   exists PATH
+  sync PATH                     the server catches up with its leader
   stat PATH FIELD               one of the Stat's fields, by kazoo's name
   run [ARG...]                  Python from stdin, with zk (connected), args, and wait_for
 """
@@ -69,6 +70,10 @@ def exists(zk, path):
     return zk.exists(path) is not None
 
 
+def sync(zk, path):
+    zk.sync(path)
+
+
 def stat(zk, path, field):
     print(getattr(zk.exists(path), field))
 
@@ -78,7 +83,8 @@ def run(zk, *args):
 
 
 COMMANDS = {"create": create, "get": get, "null": null, "set": set_data, "delete": delete,
-            "rmr": rmr, "ls": ls, "exists": exists, "stat": stat, "run": run}
+            "rmr": rmr, "ls": ls, "exists": exists, "stat": stat, "sync": sync,
+            "run": run}
 
 
 def main():

@@ -11,9 +11,10 @@
 #include <unistd.h>
 
 #include "replica/io/config_keys.h"
-#include "replica/io/properties.h"
+#include "replica/zab/members.h"
 #include "src/base/assert.h"
 #include "src/base/mem.h"
+#include "src/base/properties.h"
 #include "src/zk/opcode.h"
 
 /* ---- sentences ---- */
@@ -232,6 +233,21 @@ static int add_server(struct config *config, const struct place *place, const ch
 	return 0;
 }
 
+/* What it names is checked with all the rest, by config_check. */
+static int add_group(struct config *config, const struct place *place, const char *value)
+{
+	int64_t id;
+
+	if (!parse_id(strchr(place->key, '.') + 1, &id) || !*value ||
+	    strspn(value, "0123456789:") != strlen(value))
+		return fail(config, place, "needs group.N=A:B:C, numbers of servers");
+	if (config->group_count == CONFIG_GROUPS_MAX)
+		return fail(config, place, "more than %d groups", CONFIG_GROUPS_MAX);
+	config->groups[config->group_count++] =
+		(struct config_group){.id = id, .members = mem_strdup(value)};
+	return 0;
+}
+
 static int set_weight(struct config *config, const struct place *place, const char *value)
 {
 	struct quorum_server *server;
@@ -276,8 +292,7 @@ static int parse_members(struct config *config, const char *file,
 			else if (pass == 1)
 				error = set_weight(config, &place, at->value);
 			else
-				error = fail(config, &place,
-					     "quorums of groups are not available in this version");
+				error = add_group(config, &place, at->value);
 		}
 	}
 	return error;
@@ -417,6 +432,15 @@ bool config_is_ensemble(const struct config *config)
 	return voters > 1 || (voters == 1 && !config->standalone_enabled);
 }
 
+const struct quorum_server *config_self(const struct config *config)
+{
+	const struct quorum_server *self = config->servers;
+
+	while (self->id != config->myid)
+		self++;
+	return self;
+}
+
 static int check_sessions(struct config *config)
 {
 	if (config->tick_time_ms > INT_MAX / 20)
@@ -428,6 +452,46 @@ static int check_sessions(struct config *config)
 	if (config->min_session_timeout_ms > config->max_session_timeout_ms)
 		return fail_missing(config, "minSessionTimeout",
 				    "is larger than maxSessionTimeout");
+	return 0;
+}
+
+/* Whoever points dataDir at the wrong place finds no myid there, or another's. */
+static int check_identity(struct config *config)
+{
+	struct place place = {.file = config->file, .key = "dataDir"};
+	struct buf text;
+	struct members members;
+	int error;
+
+	if (config->myid < 0 && access(config->data_dir, F_OK) < 0)
+		return fail(config, &place,
+			    "%s is not there; a server of an ensemble needs it, with a file myid "
+			    "that holds the N of its own server.N line",
+			    config->data_dir);
+	if (config->myid < 0)
+		return fail(
+			config, &place,
+			"%s has no file myid; it holds the N of this server's own server.N line",
+			config->data_dir);
+	if (!find_server(config, config->myid))
+		return fail(config, &place, "%s/myid says %lld, but there is no server.%lld",
+			    config->data_dir, (long long)config->myid, (long long)config->myid);
+	if (config->extended_types && config->myid > 254)
+		return fail(config, &place,
+			    "%s/myid says %lld; with extendedTypesEnabled 254 is the "
+			    "largest",
+			    config->data_dir, (long long)config->myid);
+	buf_init(&text, MEMBERS_TEXT_SIZE_MAX);
+	config_write_members(config, &text);
+	error = text.error ? text.error : members_parse(buf_bytes(&text), &members);
+	buf_release(&text);
+	if (error < 0)
+		return fail_missing(config, config->group_count ? "group.N" : "server.N",
+				    config->group_count
+					    ? "the groups must hold every participant once, and "
+					      "servers that are there"
+					    : "the lines are too long");
+	members_release(&members);
 	return 0;
 }
 
@@ -445,11 +509,11 @@ static int check_ensemble(struct config *config)
 		return fail_missing(config, "initLimit", "is missing");
 	if (config->sync_limit_ticks == 0)
 		return fail_missing(config, "syncLimit", "is missing");
-	if (config->myid < 0)
-		return fail_missing(config, "dataDir", "has no file myid, which an ensemble needs");
-	if (!find_server(config, config->myid))
-		return fail_missing(config, "server.N", "there is none for the number in myid");
-	return 0;
+	if (config->reconfig_enabled)
+		warn(config, &(struct place){.file = config->file, .key = "reconfigEnabled"},
+		     "is not supported yet: the members stay as they are configured");
+	config->reconfig_enabled = false;
+	return check_identity(config);
 }
 
 /* As QuorumPeerConfig.setupClientPort: the own line's client part is the client port. */
@@ -463,6 +527,7 @@ static int check_client_port(struct config *config)
 		if (config->client_port >= 0 && config->client_port != self->client_port)
 			return fail_missing(config, "clientPort",
 					    "contradicts the client part of the own server line");
+		config->is_client_port_of_line = config->client_port < 0;
 		config->client_port = self->client_port;
 		if (strcmp(self->client_host, "0.0.0.0") != 0) {
 			free(config->client_port_address);
@@ -630,6 +695,8 @@ void config_release(struct config *config)
 		quorum_server_release(&config->servers[i]);
 	for (size_t i = 0; i < config->warning_count; i++)
 		free(config->warnings[i]);
+	for (size_t i = 0; i < config->group_count; i++)
+		free(config->groups[i].members);
 	free(config->servers);
 	free(config->file);
 	free(config->data_dir);

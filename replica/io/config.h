@@ -5,7 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "replica/io/quorum_server.h"
+#include "replica/zab/quorum_server.h"
+#include "src/base/buf.h"
 
 /*
  * zoo.cfg: what ZooKeeper's QuorumPeerConfig and its system properties say,
@@ -28,8 +29,15 @@
  *	config_release(&config);
  */
 enum {
-	CONFIG_SERVERS_MAX = 256, /* members of an ensemble */
+	CONFIG_SERVERS_MAX = 255, /* members of an ensemble */
+	CONFIG_GROUPS_MAX = 64,
 	CONFIG_WARNINGS_MAX = 64,
+};
+
+/* group.N=members, as it stands there. */
+struct config_group {
+	int64_t id;
+	char *members; /* "1:2:3" */
 };
 
 struct config {
@@ -39,11 +47,12 @@ struct config {
 	char *data_dir;
 	char *data_log_dir;
 
-	int client_port;           /* -1: none; 0: any free port */
-	char *client_port_address; /* NULL: all addresses */
-	int listen_backlog;        /* -1: the system's */
-	int max_client_cnxns;      /* of one address, 0: any number */
-	int max_cnxns;             /* of all, 0: any number */
+	int client_port;             /* -1: none; 0: any free port */
+	char *client_port_address;   /* NULL: all addresses */
+	bool is_client_port_of_line; /* the own server line alone has it */
+	int listen_backlog;          /* -1: the system's */
+	int max_client_cnxns;        /* of one address, 0: any number */
+	int max_cnxns;               /* of all, 0: any number */
 	int sessionless_timeout_ms;
 	int jute_maxbuffer_size;
 	int global_outstanding_limit;
@@ -65,10 +74,13 @@ struct config {
 	bool standalone_enabled;
 	bool reconfig_enabled;
 	bool multi_address;
+	bool quorum_listen_on_all_ips;
 	bool is_observer; /* peerType */
 	char *dynamic_config_file;
 	struct quorum_server *servers; /* in the order of the file */
 	size_t server_count;
+	struct config_group groups[CONFIG_GROUPS_MAX]; /* none: a majority is a quorum */
+	size_t group_count;
 	int64_t myid; /* -1: there is no myid file */
 
 	char *warnings[CONFIG_WARNINGS_MAX];
@@ -98,5 +110,15 @@ int config_check(struct config *config);
 size_t config_voter_count(const struct config *config);
 /* Must this server find a quorum, or does it serve alone? */
 bool config_is_ensemble(const struct config *config);
+/* The own line of an ensemble. */
+const struct quorum_server *config_self(const struct config *config);
+
+/*
+ * The ensemble as the text that servers exchange (zab/members.h): all server lines,
+ * with groups these and the weights, and the version, which is the number at the
+ * end of dynamicConfigFile's name, or 0. A client part is told where the line has
+ * one; a clientPort of its own is nobody else's business, as in ZooKeeper.
+ */
+void config_write_members(const struct config *config, struct buf *text);
 
 #endif

@@ -57,6 +57,23 @@ char *data_dir_databases(const char *path)
 	return mem_printf("%s/zkfs-%d", path, STORE_FORMAT);
 }
 
+bool data_dir_may_bootstrap(const char *path)
+{
+	char *name = mem_printf("%s/initialize", path);
+	bool exists = access(name, F_OK) == 0;
+
+	free(name);
+	return exists;
+}
+
+void data_dir_forget_bootstrap(const char *path)
+{
+	char *name = mem_printf("%s/initialize", path);
+
+	(void)unlink(name); /* most often there is none */
+	free(name);
+}
+
 static char *address_file(const char *databases)
 {
 	return mem_printf("%s/address", databases);

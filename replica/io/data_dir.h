@@ -1,6 +1,7 @@
 #ifndef REPLICA_IO_DATA_DIR_H
 #define REPLICA_IO_DATA_DIR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /*
@@ -15,6 +16,13 @@ int data_dir_make(const char *path);
 
 /* Where the databases are: path/zkfs-1. The caller frees it. */
 char *data_dir_databases(const char *path);
+
+/*
+ * The file `initialize` in path, by which zkServer-initialize.sh says that this is a new
+ * ensemble: an empty server may vote at once. It counts once.
+ */
+bool data_dir_may_bootstrap(const char *path);
+void data_dir_forget_bootstrap(const char *path);
 
 /* "host:port" for this machine's clients, in the file `address`. 0 or a negative errno. */
 int data_dir_write_address(const char *databases, const char *address);

@@ -19,6 +19,10 @@
 /* ZooKeeper's version first: clients decide by what stands before the '-'. */
 static const char version[] = "3.9.5-zkfs-" PACKAGE_VERSION ", built on " ZKFS_BUILD_DATE;
 
+/* AbstractFourLetterCommand.ZK_NOT_SERVING, and which words are answered all the same. */
+static const char not_serving[] = "This ZooKeeper instance is not currently serving requests\n";
+static const char answered_always[] = "envi gtmk isro ruok stmk";
+
 const char *fourletter_version(void)
 {
 	return version;
@@ -44,11 +48,16 @@ static void print_version(struct buf *answer)
 	buf_printf(answer, "Zookeeper version: %s\n", version);
 }
 
+static bool is_leader(const struct fourletter_view *view)
+{
+	return strcmp(replica_mode(view->replica), "leader") == 0;
+}
+
 static void print_server(const struct fourletter_view *view, struct buf *answer)
 {
 	struct server_stats stats;
 
-	server_get_stats(view->server, &stats);
+	server_get_stats(replica_server(view->replica), &stats);
 	buf_printf(answer, "Latency min/avg/max: %lld/", (long long)stats.latency_min_ms);
 	fourletter_print_average(answer, stats.latency_sum_ms, stats.latency_count);
 	buf_printf(answer, "/%lld\n", (long long)stats.latency_max_ms);
@@ -58,8 +67,12 @@ static void print_server(const struct fourletter_view *view, struct buf *answer)
 	buf_printf(answer, "Connections: %zu\n", view->clients->count);
 	buf_printf(answer, "Outstanding: %llu\n", (unsigned long long)stats.outstanding);
 	buf_printf(answer, "Zxid: 0x%llx\n", (unsigned long long)stats.zxid);
-	buf_append_text(answer, "Mode: standalone\n");
+	buf_printf(answer, "Mode: %s\n", replica_mode(view->replica));
 	buf_printf(answer, "Node count: %zu\n", stats.znode_count);
+	if (is_leader(view))
+		buf_printf(answer, "Proposal sizes last/min/max: %lld/%lld/%lld\n",
+			   (long long)view->proposals->last, (long long)view->proposals->min,
+			   (long long)view->proposals->max);
 }
 
 static void answer_srvr(const struct fourletter_view *view, struct buf *answer)
@@ -129,7 +142,7 @@ static void print_connection(const struct fourletter_view *view, const struct cl
 	struct server_connection_stats stats = {0};
 
 	/* One that the server has given up already has nothing to tell. */
-	(void)server_get_connection_stats(view->server, client->id, &stats);
+	(void)server_get_connection_stats(replica_server(view->replica), client->id, &stats);
 	buf_printf(answer, " %s[%x](queued=%llu,recved=%llu,sent=%llu", conn_peer(client->conn),
 		   interest_ops(client), (unsigned long long)stats.outstanding,
 		   (unsigned long long)(stats.packets_received + client->said_word),
@@ -170,7 +183,7 @@ static void answer_ruok(const struct fourletter_view *view, struct buf *answer)
 
 static void answer_isro(const struct fourletter_view *view, struct buf *answer)
 {
-	buf_append_text(answer, "rw");
+	buf_append_text(answer, replica_is_serving(view->replica) ? "rw" : "null");
 }
 
 /* There is nothing to trace; ServerCnxn's default mask is what scripts expect. */
@@ -181,13 +194,13 @@ static void answer_gtmk(const struct fourletter_view *view, struct buf *answer)
 
 static void answer_crst(const struct fourletter_view *view, struct buf *answer)
 {
-	server_reset_connection_stats(view->server);
+	server_reset_connection_stats(replica_server(view->replica));
 	buf_append_text(answer, "Connection stats reset.\n");
 }
 
 static void answer_srst(const struct fourletter_view *view, struct buf *answer)
 {
-	server_reset_stats(view->server);
+	server_reset_stats(replica_server(view->replica));
 	*view->word_count = 0;
 	buf_append_text(answer, "Server stats reset.\n");
 }
@@ -218,6 +231,20 @@ static void answer_dirs(const struct fourletter_view *view, struct buf *answer)
 		   directory_size(view->data_dir), directory_size(view->log_dir));
 }
 
+static void print_ensemble(const struct config *config, struct buf *answer)
+{
+	const struct quorum_server *self = config_self(config);
+
+	buf_printf(answer, "serverId=%lld\n", (long long)config->myid);
+	buf_printf(answer, "initLimit=%d\nsyncLimit=%d\nelectionAlg=3\n", config->init_limit_ticks,
+		   config->sync_limit_ticks);
+	buf_printf(answer, "electionPort=%d\nquorumPort=%d\npeerType=%d\n",
+		   self->addresses[0].election_port, self->addresses[0].quorum_port,
+		   self->is_observer);
+	buf_append_text(answer, "membership: \n");
+	config_write_members(config, answer);
+}
+
 static void answer_conf(const struct fourletter_view *view, struct buf *answer)
 {
 	const struct config *config = view->config;
@@ -233,7 +260,10 @@ static void answer_conf(const struct fourletter_view *view, struct buf *answer)
 	buf_printf(answer, "minSessionTimeout=%d\n", config->min_session_timeout_ms);
 	buf_printf(answer, "maxSessionTimeout=%d\n", config->max_session_timeout_ms);
 	buf_printf(answer, "clientPortListenBacklog=%d\n", config->listen_backlog);
-	buf_append_text(answer, "serverId=0\n");
+	if (config_is_ensemble(config))
+		print_ensemble(config, answer);
+	else
+		buf_append_text(answer, "serverId=0\n");
 }
 
 static void print_user(struct buf *answer)
@@ -300,14 +330,48 @@ static void print_limits(struct buf *answer)
 		print_value(answer, "max_file_descriptor_count", limit.rlim_cur);
 }
 
+static void print_peer_state(const struct fourletter_view *view, struct buf *answer)
+{
+	struct zab_status status;
+
+	zab_get_status(replica_zab(view->replica), &status);
+	buf_printf(answer, "zk_peer_state\t%s - broadcast\n", zab_state_name(status.state));
+}
+
+static void print_size(struct buf *answer, const char *name, int64_t size)
+{
+	buf_printf(answer, "zk_%s_proposal_size\t%lld\n", name, (long long)size);
+}
+
+/* What an ensemble's server has besides. */
+static void print_quorum(const struct fourletter_view *view, struct buf *answer)
+{
+	struct zab_status status;
+
+	zab_get_status(replica_zab(view->replica), &status);
+	print_value(answer, "quorum_size", config_voter_count(view->config));
+	if (status.state != ZAB_LEADING)
+		return;
+	print_value(answer, "learners", status.learner_count);
+	print_value(answer, "synced_followers", status.synced_follower_count);
+	print_value(answer, "synced_observers", status.synced_observer_count);
+	print_value(answer, "synced_non_voting_followers", 0);
+	print_size(answer, "last", view->proposals->last);
+	print_size(answer, "min", view->proposals->min);
+	print_size(answer, "max", view->proposals->max);
+}
+
 /* The gauges of Apache's mntr that this server has; it keeps none of its summaries. */
 static void answer_mntr(const struct fourletter_view *view, struct buf *answer)
 {
 	struct server_stats stats;
 
-	server_get_stats(view->server, &stats);
-	buf_printf(answer, "zk_version\t%s\nzk_server_state\tstandalone\nzk_avg_latency\t",
-		   version);
+	server_get_stats(replica_server(view->replica), &stats);
+	buf_printf(answer, "zk_version\t%s\nzk_server_state\t%s\n", version,
+		   replica_mode(view->replica));
+	if (replica_zab(view->replica))
+		print_peer_state(view, answer);
+	buf_append_text(answer, "zk_avg_latency\t");
 	fourletter_print_average(answer, stats.latency_sum_ms, stats.latency_count);
 	buf_append_text(answer, "\n");
 	print_value(answer, "min_latency", (uint64_t)stats.latency_min_ms);
@@ -324,6 +388,8 @@ static void answer_mntr(const struct fourletter_view *view, struct buf *answer)
 	print_value(answer, "global_sessions", stats.session_count);
 	print_value(answer, "local_sessions", 0);
 	print_limits(answer);
+	if (replica_zab(view->replica))
+		print_quorum(view, answer);
 }
 
 /* ---- wchs, wchc, wchp: the data table's watches, as in Java ---- */
@@ -355,7 +421,7 @@ static void take_watch(void *data, struct bytes path, const struct watcher *watc
 /* By path; the caller frees rows. The paths are the table's. */
 static struct watch_rows collect_watches(const struct fourletter_view *view)
 {
-	const struct watches *watches = server_watches(view->server);
+	const struct watches *watches = server_watches(replica_server(view->replica));
 	struct watch_rows rows = {.count_max = watches->tables[WATCH_DATA].watches.count};
 
 	rows.rows = mem_alloc((rows.count_max + 1) * sizeof(*rows.rows));
@@ -405,7 +471,8 @@ static void answer_wchs(const struct fourletter_view *view, struct buf *answer)
 	for (size_t i = 0; i < rows.count; i++)
 		session_count += begins_session(&rows, i);
 	buf_printf(answer, "%zu connections watching %zu paths\nTotal watches:%zu\n", session_count,
-		   server_watches(view->server)->tables[WATCH_DATA].paths.count, rows.count);
+		   server_watches(replica_server(view->replica))->tables[WATCH_DATA].paths.count,
+		   rows.count);
 	free(rows.rows);
 }
 
@@ -500,6 +567,8 @@ void fourletter_answer(const struct fourletter *fourletter, const char word[4],
 	if (!(fourletter->allowed >> index & 1) || !words[index].answer)
 		buf_printf(answer, "%.4s is not executed because it is not in the whitelist.\n",
 			   word);
+	else if (!strstr(answered_always, words[index].name) && !replica_is_serving(view->replica))
+		buf_append_text(answer, not_serving);
 	else
 		words[index].answer(view, answer);
 }

@@ -6,7 +6,7 @@
 
 #include "replica/io/clients.h"
 #include "replica/io/config.h"
-#include "replica/server/server.h"
+#include "replica/server/replica.h"
 #include "src/base/buf.h"
 
 /*
@@ -23,12 +23,20 @@ struct fourletter {
 
 void fourletter_init(struct fourletter *fourletter, const char *whitelist);
 
+/* Sizes in bytes; -1 before the first. */
+struct fourletter_proposals {
+	int64_t last;
+	int64_t min;
+	int64_t max;
+};
+
 /* Everything that an answer is made of. */
 struct fourletter_view {
 	const struct config *config;
 	const struct clients *clients;
-	struct server *server;
-	const char *data_dir; /* where the databases are, and the logs */
+	struct replica *replica;
+	const struct fourletter_proposals *proposals; /* made in this epoch */
+	const char *data_dir;                         /* where the databases are, and the logs */
 	const char *log_dir;
 	int client_port;
 	uint64_t *word_count; /* words answered since srst: each is a packet received */

@@ -23,6 +23,7 @@
 #include "replica/io/fourletter.h"
 #include "replica/io/log_print.h"
 #include "replica/io/node.h"
+#include "replica/io/status.h"
 #include "src/base/log.h"
 #include "src/base/mem.h"
 #include "src/io/loop.h"
@@ -37,11 +38,13 @@ struct options {
 	bool foreground;
 	int control_fd; /* -1: none */
 	int port_fd;
+	char *pid_file; /* absolute; NULL: none */
 };
 
 static const char usage[] =
-	"usage: zkfsd [-f] zoo.cfg\n"
+	"usage: zkfsd [-f] [--pid-file FILE] zoo.cfg\n"
 	"       zkfsd --embedded DIR [--control-fd N] [--port-fd N]\n"
+	"       zkfsd --status zoo.cfg\n"
 	"       zkfsd --log FILE...\n"
 	"       zkfsd --version | --help\n"
 	"\n"
@@ -50,7 +53,10 @@ static const char usage[] =
 	"                     at a free port; stays in the foreground\n"
 	"  --control-fd N     end when the pipe at this descriptor is closed\n"
 	"  --port-fd N        write where it serves clients, host:port, to this\n"
-	"                     descriptor, as one line, as soon as it does\n"
+	"                     descriptor, as one line, as soon as it does; behind it, with\n"
+	"                     commas, the other servers of its ensemble\n"
+	"  --pid-file FILE    keep the process id in FILE while it serves\n"
+	"  --status           ask the server of that configuration which role it has\n"
 	"  --log FILE...      print the transactions in segments of the log\n";
 
 /* ---- into the background ---- */
@@ -225,6 +231,25 @@ static int write_line(int fd, const char *text)
 	return error;
 }
 
+static int tell_addresses(const struct service *service, int fd)
+{
+	char *addresses = node_addresses(service->node);
+	int error = write_line(fd, addresses);
+
+	free(addresses);
+	return error;
+}
+
+static int write_pid_file(const char *name)
+{
+	FILE *file = fopen(name, "we");
+
+	if (!file)
+		return -errno;
+	(void)fprintf(file, "%ld\n", (long)getpid()); /* fclose tells */
+	return fclose(file) == 0 ? 0 : -errno;
+}
+
 /* Everything between the node's opening and its end. */
 static int run(struct service *service, const struct options *options)
 {
@@ -233,15 +258,20 @@ static int run(struct service *service, const struct options *options)
 		report(EXIT_USAGE, "--control-fd is no pipe");
 		return EXIT_USAGE;
 	}
-	if (options->port_fd >= 0 &&
-	    write_line(options->port_fd, node_address(service->node)) < 0) {
+	if (options->port_fd >= 0 && tell_addresses(service, options->port_fd) < 0) {
 		report(EXIT_USAGE, "--port-fd can't be written to");
+		return EXIT_USAGE;
+	}
+	if (options->pid_file && write_pid_file(options->pid_file) < 0) {
+		report(EXIT_USAGE, "--pid-file can't be written");
 		return EXIT_USAGE;
 	}
 	report(0, "");
 	if (!options->foreground)
 		detach();
 	loop_run(&service->loop);
+	if (options->pid_file)
+		(void)unlink(options->pid_file); /* somebody may have done that already */
 	return 0;
 }
 
@@ -314,12 +344,6 @@ static int load_config(struct config *config, const struct options *options)
 		return error;
 	for (size_t i = 0; i < config->warning_count; i++)
 		log_warn("config", "%s", config->warnings[i]);
-	if (config_is_ensemble(config)) {
-		config->error = mem_printf("%s: server.N: an ensemble of %zu voting servers is "
-					   "configured, and this version serves alone only",
-					   config->file, config_voter_count(config));
-		return -EINVAL;
-	}
 	return 0;
 }
 
@@ -357,18 +381,38 @@ static bool parse_fd(const char *text, int *ret_fd)
 	return true;
 }
 
-enum { OPTION_EMBEDDED = 256, OPTION_CONTROL_FD, OPTION_PORT_FD, OPTION_LOG, OPTION_VERSION };
+enum {
+	OPTION_EMBEDDED = 256,
+	OPTION_CONTROL_FD,
+	OPTION_PORT_FD,
+	OPTION_LOG,
+	OPTION_VERSION,
+	OPTION_PID_FILE,
+	OPTION_STATUS
+};
 
 static const struct option known_options[] = {
 	{"foreground", no_argument, NULL, 'f'},
 	{"embedded", required_argument, NULL, OPTION_EMBEDDED},
 	{"control-fd", required_argument, NULL, OPTION_CONTROL_FD},
 	{"port-fd", required_argument, NULL, OPTION_PORT_FD},
+	{"pid-file", required_argument, NULL, OPTION_PID_FILE},
+	{"status", no_argument, NULL, OPTION_STATUS},
 	{"log", no_argument, NULL, OPTION_LOG},
 	{"version", no_argument, NULL, OPTION_VERSION},
 	{"help", no_argument, NULL, 'h'},
 	{0},
 };
+
+/* It changes its directory before the file is removed. */
+static char *absolute_path(const char *path)
+{
+	char here[PATH_MAX];
+
+	if (*path == '/' || !getcwd(here, sizeof(here)))
+		return mem_strdup(path);
+	return mem_printf("%s/%s", here, path);
+}
 
 /* False: the usage is the answer. */
 static bool parse_options(int argc, char **argv, struct options *options)
@@ -392,7 +436,12 @@ static bool parse_options(int argc, char **argv, struct options *options)
 			if (!parse_fd(optarg, &options->port_fd))
 				return false;
 			break;
+		case OPTION_PID_FILE:
+			free(options->pid_file);
+			options->pid_file = absolute_path(optarg);
+			break;
 		case OPTION_LOG:
+		case OPTION_STATUS:
 		case OPTION_VERSION:
 		case 'h':
 			options->what = option;
@@ -415,10 +464,13 @@ static int complain(void)
 int main(int argc, char **argv)
 {
 	struct options options = {.control_fd = -1, .port_fd = -1};
+	int status;
 
 	if (!parse_options(argc, argv, &options))
 		return complain();
 	switch (options.what) {
+	case OPTION_STATUS:
+		return options.operand_count == 1 ? status_print(options.operands[0]) : complain();
 	case OPTION_LOG:
 		return options.operand_count > 0 ? log_print(options.operands) : complain();
 	case OPTION_VERSION:
@@ -430,5 +482,7 @@ int main(int argc, char **argv)
 	}
 	if (options.operand_count != (options.embedded_dir ? 0 : 1))
 		return complain();
-	return start(&options);
+	status = start(&options);
+	free(options.pid_file);
+	return status;
 }

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "replica/io/data_dir.h"
+#include "src/base/assert.h"
 #include "src/base/log.h"
 #include "src/base/mem.h"
 
@@ -24,48 +25,64 @@ msec_t node_wall_ms(void)
 /* ---- actions ---- */
 
 /* Nothing that was not durable has been answered, so going on is the only mistake left. */
-void node_fail(struct node *node, const char *sentence)
+void node_fail(struct node *node, const char *area, const char *sentence)
 {
 	if (node->state == NODE_FAILED)
 		return;
-	log_error("store", "%s", sentence);
+	log_error(area, "%s", sentence);
 	node->state = NODE_FAILED;
 	loop_stop(node->loop);
 }
 
-static void append(struct node *node, const struct server_action *action)
+bool node_is_over(const struct node *node)
 {
-	char sentence[128];
-	int error =
-		store_append(node->store, action->zxid, blob_bytes(action->txn), node->committed);
-
-	if (error == 0)
-		return;
-	(void)snprintf(sentence, sizeof(sentence),
-		       "transaction 0x%" PRIx64 " can't be appended to the log: %s",
-		       (uint64_t)action->zxid, strerror(-error));
-	node_fail(node, sentence);
+	return node->state == NODE_FAILED || node->state == NODE_STOPPED;
 }
 
-/* An action may still name a connection that is just ending. */
-static void perform(struct node *node, const struct server_action *action)
+static void log_text(int level, const char *text)
 {
-	struct client *client;
+	if (level >= 3)
+		log_error("zab", "%s", text);
+	else if (level == 2)
+		log_warn("zab", "%s", text);
+	else if (level == 1)
+		log_info("zab", "%s", text);
+	else
+		log_debug("zab", "%s", text);
+}
 
-	if (action->type == SERVER_APPEND) {
-		append(node, action);
-		return;
-	}
-	client = clients_find(&node->clients, action->connection);
-	if (!client || !client->conn)
-		return;
-	if (action->type == SERVER_SEND) {
-		conn_write(client->conn, action->bytes);
-		clients_check_output(&node->clients, client);
-	} else if (action->type == SERVER_CLOSE) {
-		node_close_client(node, client);
-	} else {
-		clients_set_paused(&node->clients, client, action->type == SERVER_PAUSE);
+/* What an operator is to know of it, the core says. */
+static void perform_role(struct node *node, const struct zab_action *action)
+{
+	log_debug("node", "%s%s", zab_state_name(action->state),
+		  action->is_serving ? ", serving" : "");
+	node->proposals = (struct fourletter_proposals){-1, -1, -1};
+	if (action->is_serving)
+		data_dir_forget_bootstrap(node->config->data_dir);
+}
+
+static bool perform_rest(struct node *node, const struct zab_action *action)
+{
+	if (action->type == ZAB_LOG)
+		log_text(action->level, action->text);
+	else if (action->type == ZAB_FATAL)
+		node_fail(node, "zab", action->text);
+	else
+		return node_perform_peer(node, action);
+	return true;
+}
+
+static void perform(struct node *node, const struct replica_action *action)
+{
+	bool is_done;
+
+	if (action->type == REPLICA_CLIENT)
+		node_perform_client(node, &action->client);
+	else if (action->type == REPLICA_ROLE)
+		perform_role(node, &action->zab);
+	else if (!node_perform_store(node, action)) {
+		is_done = perform_rest(node, &action->zab);
+		ASSERT(is_done);
 	}
 }
 
@@ -81,16 +98,16 @@ static bool report_closed(struct node *node)
 	client = list_item(first, struct client, closing);
 	id = client->id;
 	clients_remove(&node->clients, client);
-	server_connection_closed(node->server, id);
+	replica_client_closed(node->replica, id);
 	return true;
 }
 
 void node_pump(struct node *node)
 {
-	struct server_action action;
+	struct replica_action action;
 
 	do {
-		while (node->state != NODE_FAILED && server_take_action(node->server, &action))
+		while (node->state != NODE_FAILED && replica_take_action(node->replica, &action))
 			perform(node, &action);
 	} while (report_closed(node));
 }
@@ -102,7 +119,7 @@ void node_enter(struct node *node)
 		return;
 	node->ticked = true;
 	store_cork(node->store);
-	server_tick(node->server, loop_now_ms(node->loop), node_wall_ms());
+	replica_tick(node->replica, loop_now_ms(node->loop), node_wall_ms());
 	node_pump(node);
 }
 
@@ -125,7 +142,7 @@ static void set_timer(struct node *node)
 {
 	struct client *nascent = clients_first_nascent(&node->clients);
 	msec_t now_ms = loop_now_ms(node->loop);
-	msec_t due_ms = server_next_tick_ms(node->server);
+	msec_t due_ms = replica_next_tick_ms(node->replica);
 
 	if (nascent)
 		due_ms = min_ms(due_ms, nascent->opened_ms + node->config->sessionless_timeout_ms);
@@ -140,11 +157,21 @@ static void set_timer(struct node *node)
 				     due_ms > now_ms ? (uint64_t)(due_ms - now_ms) : 0, 0);
 }
 
-/* Stopping: is all that was begun on disk? */
+/* Is all that was begun on disk? What is left of a snapshot's stream is void. */
+static bool is_all_written(struct node *node)
+{
+	struct tree *tree = replica_tree(node->replica);
+
+	if (node->staging == NODE_STAGING_ROWS)
+		return true;
+	if (store_queue_size(node->store) > 0 || node->staging != NODE_STAGING_NOTHING)
+		return false;
+	return !tree || (store_can_write_tree(node->store) && tree_zxid(tree) == node->written);
+}
+
 static void finish_stop(struct node *node)
 {
-	if (store_queue_size(node->store) > 0 || !store_can_write_tree(node->store) ||
-	    tree_zxid(server_tree(node->server)) != node->written)
+	if (!is_all_written(node))
 		return;
 	node->state = NODE_STOPPED;
 	loop_stop(node->loop);
@@ -154,12 +181,14 @@ static void run_turn(struct loop_hook *hook)
 {
 	struct node *node = list_item(hook, struct node, hook);
 
-	if (node->state == NODE_FAILED || node->state == NODE_STOPPED)
+	if (node_is_over(node))
 		return;
 	node_enter(node);
 	node_drop_sessionless(node);
 	clients_unclog(&node->clients);
 	node_update_intake(node);
+	node_reload_if_wanted(node);
+	node_update_peers(node);
 	node_write_tree(node);
 	if (node->state == NODE_STOPPING)
 		finish_stop(node);
@@ -180,13 +209,19 @@ static int start(struct node *node, char **ret_error)
 {
 	int error = node_open_store(node, ret_error);
 
+	if (error == 0)
+		error = node_listen(node, ret_error);
+	if (error == 0)
+		error = node_open_peers(node, ret_error);
 	if (error < 0)
 		return error;
 	node->started_ms = loop_now_ms(node->loop);
 	store_start(node->store);
-	server_start(node->server, node->started_ms, node_wall_ms());
+	replica_start(node->replica, node->started_ms, node_wall_ms());
 	node_pump(node);
-	return node_listen(node, ret_error);
+	return node->state == NODE_FAILED
+		       ? node_refuse(ret_error, -EIO, mem_strdup("it can't go on"))
+		       : 0;
 }
 
 static struct node *new_node(struct loop *loop, const struct config *config)
@@ -199,6 +234,8 @@ static struct node *new_node(struct loop *loop, const struct config *config)
 	node->data_path = data_dir_databases(config->data_dir);
 	node->log_path = data_dir_databases(config->data_log_dir);
 	list_init(&node->closing);
+	list_init(&node->streams);
+	node->proposals = (struct fourletter_proposals){-1, -1, -1};
 	clients_init(&node->clients, config->max_client_cnxns, config->max_cnxns);
 	fourletter_init(&node->fourletter, config->fourletter_whitelist);
 	return node;
@@ -249,10 +286,11 @@ static void release(struct node *node)
 {
 	node_close_clients(node);
 	listener_close(node->listener);
-	if (node->store && node->server)
+	node_close_peers(node);
+	if (node->store && node->replica)
 		data_dir_remove_address(node->data_path);
 	store_close(node->store);
-	server_free(node->server);
+	replica_free(node->replica);
 	clients_release(&node->clients);
 	free(node->data_path);
 	free(node->log_path);
@@ -283,7 +321,7 @@ int node_open(struct loop *loop, const struct config *config, struct node **ret_
 		return error;
 	}
 	log_info("node", "serves clients at %s; its last transaction is 0x%" PRIx64, node->address,
-		 (uint64_t)tree_zxid(server_tree(node->server)));
+		 (uint64_t)store_state(node->store)->logged_zxid);
 	*ret_node = node;
 	return 0;
 }
@@ -296,6 +334,7 @@ void node_stop(struct node *node)
 	node->state = NODE_STOPPING;
 	listener_close(node->listener);
 	node->listener = NULL;
+	node_close_peers(node);
 }
 
 int node_close(struct node *node)

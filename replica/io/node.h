@@ -43,4 +43,10 @@ int node_close(struct node *node);
 /* "host:port" where clients of this machine reach it, an IPv6 address in brackets. */
 const char *node_address(const struct node *node);
 
+/*
+ * The same, and behind it, with commas, where clients reach the other servers of its ensemble: the
+ * client part of a server's line, or the own client port on its host. The caller frees it.
+ */
+char *node_addresses(const struct node *node);
+
 #endif

@@ -7,11 +7,14 @@
 #include "replica/io/data_dir.h"
 #include "src/base/log.h"
 #include "src/base/mem.h"
+#include "src/zk/client_servers.h"
 
 enum {
 	/* A four-letter word's answer. */
 	ANSWER_SIZE_MAX = 64 << 20,
 	REFUSED_LOG_INTERVAL_MS = 1000,
+	/* Names of ZK_SERVERS_MAX servers: no more than a client takes. */
+	ADDRESSES_SIZE_MAX = 32 << 10,
 };
 
 /* ---- ends ---- */
@@ -21,6 +24,23 @@ void node_close_client(struct node *node, struct client *client)
 	conn_close_after_flush(client->conn);
 	client->conn = NULL;
 	list_append(&node->closing, &client->closing);
+}
+
+/* An action may still name a connection that is just ending. */
+void node_perform_client(struct node *node, const struct server_action *action)
+{
+	struct client *client = clients_find(&node->clients, action->connection);
+
+	if (!client || !client->conn)
+		return;
+	if (action->type == SERVER_SEND) {
+		conn_write(client->conn, action->bytes);
+		clients_check_output(&node->clients, client);
+	} else if (action->type == SERVER_CLOSE) {
+		node_close_client(node, client);
+	} else {
+		clients_set_paused(&node->clients, client, action->type == SERVER_PAUSE);
+	}
 }
 
 void node_close_clients(struct node *node)
@@ -46,7 +66,7 @@ static void on_frame(struct conn *conn, struct bytes frame, void *data)
 	if (node->state != NODE_SERVING)
 		return;
 	node_enter(node);
-	server_frame(node->server, client->id, frame);
+	replica_client_frame(node->replica, client->id, frame);
 	node_pump(node);
 }
 
@@ -77,7 +97,8 @@ static bool on_word(struct conn *conn, const char word[4], void *data)
 	struct fourletter_view view = {
 		.config = node->config,
 		.clients = &node->clients,
-		.server = node->server,
+		.replica = node->replica,
+		.proposals = &node->proposals,
 		.data_dir = node->data_path,
 		.log_dir = node->log_path,
 		.client_port = node->client_port,
@@ -134,15 +155,16 @@ static void on_accept(struct listener *listener, struct conn *conn, void *data)
 	}
 	client->node = node;
 	conn_set_data(conn, client);
-	server_connection_opened(node->server, client->id, conn_peer_host(conn));
+	replica_client_opened(node->replica, client->id, conn_peer_host(conn));
 	node_pump(node);
 }
 
 static bool has_session(const struct node *node, const struct client *client)
 {
+	struct server *server = replica_server(node->replica);
 	struct server_connection_stats stats;
 
-	return server_get_connection_stats(node->server, client->id, &stats) &&
+	return server && server_get_connection_stats(server, client->id, &stats) &&
 	       stats.session_id != 0;
 }
 
@@ -171,6 +193,34 @@ static char *make_address(const struct config *config, int port)
 	if (!host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
 		host = "127.0.0.1";
 	return mem_printf(strchr(host, ':') ? "[%s]:%d" : "%s:%d", host, port);
+}
+
+static void append_address(struct buf *text, const struct config *config,
+			   const struct quorum_server *server)
+{
+	const char *host = server->client_host;
+
+	if (!host || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0)
+		host = server->addresses[0].host;
+	buf_printf(text, strchr(host, ':') ? ",[%s]:%d" : ",%s:%d", host,
+		   server->client_host ? server->client_port : config->client_port);
+}
+
+char *node_addresses(const struct node *node)
+{
+	const struct config *config = node->config;
+	size_t count = 1;
+	struct buf text;
+	char *addresses;
+
+	buf_init(&text, ADDRESSES_SIZE_MAX);
+	buf_append_text(&text, node->address);
+	for (size_t i = 0; config_is_ensemble(config) && i < config->server_count; i++)
+		if (config->servers[i].id != config->myid && ++count <= ZK_SERVERS_MAX)
+			append_address(&text, config, &config->servers[i]);
+	addresses = bytes_dup(buf_bytes(&text));
+	buf_release(&text);
+	return addresses;
 }
 
 int node_listen(struct node *node, char **ret_error)

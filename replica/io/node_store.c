@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -19,35 +20,64 @@ enum {
 	WRITEOUT_SIZE = 16 << 20,
 	/* Log bytes that wait for the disk at which new transactions have to wait, too. */
 	APPEND_QUEUE_SIZE = 64 << 20,
+	/* Changes of the tree that wait for a write-out, at which a leader has to wait. */
+	CHANGES_SIZE_MAX = 64 << 20,
 };
 
 /* ---- events ---- */
 
+/* Of a staged log the replica hears when the generation is installed. */
 static void on_log_durable(zxid_t zxid, void *data)
+{
+	struct node *node = data;
+
+	if (node->state == NODE_FAILED || node->staging != NODE_STAGING_NOTHING)
+		return;
+	node_enter(node);
+	replica_logged(node->replica, zxid);
+	node_pump(node);
+}
+
+/* From a generation that is being replaced nothing more is told. */
+static void on_tree_durable(zxid_t zxid, void *data)
+{
+	struct node *node = data;
+
+	log_debug("store", "the tree's database is at zxid 0x%" PRIx64, (uint64_t)zxid);
+	if (node->state == NODE_FAILED || node->staging == NODE_STAGING_INSTALLED)
+		return;
+	node_enter(node);
+	replica_tree_durable(node->replica, zxid);
+	node_pump(node);
+}
+
+static void on_epochs_durable(void *data)
+{
+	struct node *node = data;
+
+	if (node->state == NODE_FAILED)
+		return;
+	if (node->staging == NODE_STAGING_INSTALLED)
+		node->staging = NODE_STAGING_NOTHING;
+	node_enter(node);
+	replica_epochs_durable(node->replica);
+	node_pump(node);
+}
+
+static void on_truncated(void *data)
 {
 	struct node *node = data;
 
 	if (node->state == NODE_FAILED)
 		return;
 	node_enter(node);
-	node->committed = zxid;
-	server_committed(node->server, zxid);
+	replica_truncated(node->replica);
 	node_pump(node);
-}
-
-static void on_tree_durable(zxid_t zxid, void *data)
-{
-	log_debug("store", "the tree's database is at zxid 0x%" PRIx64, (uint64_t)zxid);
-}
-
-/* A standalone has no epochs to store. */
-static void on_epochs_durable(void *data)
-{
 }
 
 static void on_store_failed(const char *sentence, void *data)
 {
-	node_fail(data, sentence);
+	node_fail(data, "store", sentence);
 }
 
 /* On a worker's thread. */
@@ -71,7 +101,7 @@ void node_update_intake(struct node *node)
 	if (intake == node->intake)
 		return;
 	node->intake = intake;
-	server_set_intake(node->server, intake);
+	replica_set_intake(node->replica, intake);
 	node_pump(node);
 }
 
@@ -95,9 +125,9 @@ static void hand_tree_over(struct node *node, struct tree *tree)
 /* The tree is behind its log on disk, but what was applied is in the log: it may be written. */
 void node_write_tree(struct node *node)
 {
-	struct tree *tree = server_tree(node->server);
+	struct tree *tree = replica_tree(node->replica);
 
-	if (tree_zxid(tree) == node->written)
+	if (!tree || tree_zxid(tree) == node->written)
 		return;
 	if (node->changed_ms == 0)
 		node->changed_ms = loop_now_ms(node->loop);
@@ -110,6 +140,130 @@ msec_t node_writeout_due_ms(const struct node *node)
 	if (node->changed_ms == 0 || !store_can_write_tree(node->store))
 		return INT64_MAX;
 	return node->changed_ms + WRITEOUT_INTERVAL_MS;
+}
+
+/*
+ * What a leader sends goes to the log's queue or to the stage, and what is committed to the tree in
+ * memory, whose changes wait for the ones before them to be written. None may grow without an end.
+ */
+bool node_store_has_room(struct node *node)
+{
+	struct tree *tree = replica_tree(node->replica);
+
+	if (store_queue_size(node->store) >= APPEND_QUEUE_SIZE)
+		return false;
+	if (node->staging == NODE_STAGING_ROWS)
+		return store_can_stage(node->store);
+	return !tree || store_can_write_tree(node->store) ||
+	       tree_change_size(tree) < CHANGES_SIZE_MAX;
+}
+
+/* ---- actions ---- */
+
+static void note_proposal(struct node *node, int64_t size)
+{
+	struct fourletter_proposals *proposals = &node->proposals;
+
+	if (proposals->last < 0 || size < proposals->min)
+		proposals->min = size;
+	if (size > proposals->max)
+		proposals->max = size;
+	proposals->last = size;
+}
+
+static void append(struct node *node, const struct zab_action *action)
+{
+	int error =
+		store_append(node->store, action->zxid, blob_bytes(action->txn), action->committed);
+	char sentence[128];
+
+	note_proposal(node, action->txn->size);
+	if (error == 0)
+		return;
+	(void)snprintf(sentence, sizeof(sentence),
+		       "transaction 0x%" PRIx64 " can't be appended to the log: %s",
+		       (uint64_t)action->zxid, strerror(-error));
+	node_fail(node, "store", sentence);
+}
+
+/* The tree in memory is the staged one, and was written with it. */
+static void install(struct node *node, const struct replica_action *action)
+{
+	node->staging = NODE_STAGING_INSTALLED;
+	node->written = action->zab.zxid;
+	node->changed_ms = 0;
+	store_install_generation(node->store, action->digest, action->zab.accepted_epoch,
+				 action->zab.current_epoch);
+}
+
+static bool perform_on_disk(struct node *node, const struct replica_action *action)
+{
+	const struct zab_action *zab = &action->zab;
+
+	switch (zab->type) {
+	case ZAB_APPEND:
+		append(node, zab);
+		return true;
+	case ZAB_SET_EPOCHS:
+		store_set_epochs(node->store, zab->accepted_epoch, zab->current_epoch);
+		return true;
+	case ZAB_TRUNCATE:
+		store_truncate(node->store, zab->zxid);
+		return true;
+	case ZAB_RECEIVE_SNAPSHOT:
+		node->staging = NODE_STAGING_ROWS;
+		store_begin_generation(node->store, zab->zxid);
+		return true;
+	case ZAB_INSTALL_SNAPSHOT:
+		install(node, action);
+		return true;
+	case ZAB_ABORT_SNAPSHOT:
+		node->staging = NODE_STAGING_NOTHING;
+		store_abort_generation(node->store);
+		return true;
+	default:
+		return false;
+	}
+}
+
+bool node_perform_store(struct node *node, const struct replica_action *action)
+{
+	switch (action->type) {
+	case REPLICA_PEER:
+		return perform_on_disk(node, action);
+	case REPLICA_STAGE_SESSION:
+		store_stage_session(node->store, action->session.id, action->session.timeout_ms);
+		return true;
+	case REPLICA_STAGE_ROW:
+		store_stage_row(node->store, &action->row);
+		return true;
+	case REPLICA_RELOAD:
+		node->wants_reload = true;
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Once the aborted generation is out of the way. It takes as long as a start. */
+void node_reload_if_wanted(struct node *node)
+{
+	struct store_refusal refusal = {0};
+	struct tree *tree;
+
+	if (!node->wants_reload || node->state != NODE_SERVING || !store_is_idle(node->store))
+		return;
+	node->wants_reload = false;
+	log_info("store", "loads its own tree again");
+	if (recovery_reload(node->store, node->config, replica_committed(node->replica), &tree,
+			    &refusal) < 0) {
+		node_fail(node, "store", refusal.text);
+		return;
+	}
+	node->written = store_state(node->store)->tree_zxid;
+	node->changed_ms = 0;
+	replica_reloaded(node->replica, tree);
+	node_pump(node);
 }
 
 /* ---- opening ---- */
@@ -151,13 +305,14 @@ int node_open_store(struct node *node, char **ret_error)
 		.notify = on_store_notify,
 		.log_durable = on_log_durable,
 		.epochs_durable = on_epochs_durable,
+		.truncated = on_truncated,
 		.tree_durable = on_tree_durable,
 		.failed = on_store_failed,
 	};
 	struct store_options options = {
 		.data_dir = node->config->data_dir,
 		.log_dir = node->config->data_log_dir,
-		.myid = STORE_MYID_NONE,
+		.myid = config_is_ensemble(node->config) ? node->config->myid : STORE_MYID_NONE,
 	};
 	struct store_refusal refusal = {0};
 	int error = make_directories(node, ret_error);
@@ -168,10 +323,9 @@ int node_open_store(struct node *node, char **ret_error)
 	if (error < 0)
 		return refuse_store(node, ret_error, error, &refusal);
 	data_dir_remove_address(node->data_path);
-	error = recovery_run(node->store, node->config, &node->server, &refusal);
+	error = recovery_run(node->store, node->config, &node->replica, &refusal);
 	if (error < 0)
 		return refuse_store(node, ret_error, error, &refusal);
 	node->written = store_state(node->store)->tree_zxid;
-	node->committed = store_state(node->store)->logged_zxid;
 	return 0;
 }

@@ -1,4 +1,4 @@
-#include "replica/server/connection.h"
+#include "replica/server/server_impl.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -68,6 +68,8 @@ void connection_dequeue(struct connection *connection, struct queued *queued)
 {
 	list_remove(&queued->link);
 	list_remove(&queued->sync);
+	if (queued->asked)
+		queued->asked->queued = NULL;
 	connection->queue_count--;
 	free(queued);
 }
@@ -116,6 +118,6 @@ void connection_check(const struct connection *connection)
 		ASSERT(connection->session_id == 0);
 	/* A read never waits at the head: there is nothing to wait for. */
 	if (count > 0)
-		ASSERT(connection_first(connection)->kind == QUEUED_COMMIT ||
-		       connection_first(connection)->kind == QUEUED_ZXID);
+		ASSERT(connection_first(connection)->kind != QUEUED_READ &&
+		       connection_first(connection)->kind != QUEUED_FAILED);
 }

@@ -23,12 +23,14 @@
  *	 |  request        v     is applied       v
  *	 +-------------> CLOSED <-----------------+
  *
- * A reconnect goes from NEW to ESTABLISHED at once. CLOSED means that a
- * SERVER_CLOSE was emitted; the driver reports the end later.
+ * A reconnect goes from NEW to ESTABLISHED at once, but on a learner by way of REVALIDATING,
+ * until the leader has answered. CLOSED means that a SERVER_CLOSE was emitted; the driver
+ * reports the end later.
  */
 enum connection_state {
 	CONNECTION_NEW,
 	CONNECTION_ESTABLISHING,
+	CONNECTION_REVALIDATING,
 	CONNECTION_ESTABLISHED,
 	CONNECTION_CLOSED,
 };
@@ -52,15 +54,18 @@ enum {
 /* A request in process, in the order of arrival. */
 struct queued {
 	struct list link;
-	struct list sync; /* QUEUED_ZXID: on server->syncs */
+	struct list sync;         /* QUEUED_ZXID: on server->syncs */
+	struct asked_sync *asked; /* QUEUED_ASKED: it names this */
 	struct connection *connection;
 	int32_t xid;
 	int32_t opcode;
 	enum {
-		QUEUED_COMMIT, /* a write: its transaction, zxid, is proposed */
-		QUEUED_ZXID,   /* sync: everything up to zxid has to be applied */
-		QUEUED_READ,   /* waits for what is before it */
-		QUEUED_FAILED, /* made no transaction: err is the answer */
+		QUEUED_COMMIT,    /* a write: its transaction, zxid, is proposed */
+		QUEUED_FORWARDED, /* a learner's write: its transaction is above zxid */
+		QUEUED_ASKED,     /* a learner's sync: the leader has not answered */
+		QUEUED_ZXID,      /* sync: everything up to zxid has to be applied */
+		QUEUED_READ,      /* waits for what is before it */
+		QUEUED_FAILED,    /* made no transaction: err is the answer */
 	} kind;
 	zxid_t zxid;
 	enum zk_code err;
@@ -87,6 +92,8 @@ struct connection {
 	unsigned paused; /* enum pause_reason */
 	session_id_t session_id;
 	int32_t timeout_ms;
+	bool is_closing;      /* of a learner: its closeSession was forwarded */
+	uint64_t touch_round; /* of a learner: the last in which the session was touched */
 	bool is_full;       /* its watches or its output passed their maximum: it is to be closed */
 	bool has_read_only; /* the connect request had the byte, so the response has it */
 	struct auth auth;

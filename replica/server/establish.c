@@ -48,25 +48,65 @@ static void welcome(struct server *server, struct connection *connection)
 	connection->stats.timeout_ms = connection->timeout_ms;
 	respond(server, connection, true);
 	reply_count(server, connection, 0, ZK_OP_CREATE_SESSION, server->now_ms);
+	if (server->role == SERVER_LEARNER)
+		forward_touch(server, connection);
 	server_resume(server, connection, PAUSE_CONNECT);
 }
 
-void establish_finish(struct server *server, session_id_t session_id)
+/* "Not valid" is an answer, too: the client begins a new session. */
+static void turn_away(struct server *server, struct connection *connection)
+{
+	respond(server, connection, false);
+	if (connection->state != CONNECTION_CLOSED)
+		server_close_connection(server, connection);
+}
+
+void establish_finish(struct server *server, session_id_t session_id, bool is_valid)
 {
 	struct connection *connection = establish_find(server, session_id);
 
-	if (connection && connection->state == CONNECTION_ESTABLISHING)
+	if (!connection || connection->state != CONNECTION_ESTABLISHING)
+		return;
+	if (is_valid)
 		welcome(server, connection);
+	else
+		server_close_connection(server, connection);
+}
+
+void establish_revalidated(struct server *server, session_id_t session_id, bool is_valid)
+{
+	struct connection *connection = establish_find(server, session_id);
+
+	if (!connection || connection->state != CONNECTION_REVALIDATING)
+		return;
+	if (is_valid)
+		welcome(server, connection);
+	else
+		turn_away(server, connection);
+}
+
+/* The tracker of a learner knows no sessions, the tree those of all. */
+static session_id_t next_session_id(struct server *server)
+{
+	session_id_t id;
+
+	do
+		id = session_tracker_next_id(&server->tracker);
+	while (tree_find_session(server->tree, id));
+	return id;
 }
 
 static void begin_session(struct server *server, struct connection *connection)
 {
-	session_id_t id = session_tracker_next_id(&server->tracker);
+	session_id_t id = next_session_id(server);
 
 	connection->state = CONNECTION_ESTABLISHING;
 	establish_set_session(server, connection, id);
 	server_pause(server, connection, PAUSE_CONNECT);
-	proposal_create_session(server, id, connection->timeout_ms);
+	if (server->role == SERVER_LEARNER)
+		forward_create_session(server, connection);
+	else
+		proposal_create_session(server, id, connection->timeout_ms, SESSION_OWNER_SELF);
 }
 
 static bool is_password(session_id_t session_id, struct bytes password)
@@ -77,6 +117,22 @@ static bool is_password(session_id_t session_id, struct bytes password)
 	return bytes_equal(password, bytes_of(expected, sizeof(expected)));
 }
 
+static void revalidate(struct server *server, struct connection *connection,
+		       session_id_t session_id)
+{
+	connection->state = CONNECTION_REVALIDATING;
+	establish_set_session(server, connection, session_id);
+	server_pause(server, connection, PAUSE_CONNECT);
+	forward_revalidate(server, connection);
+}
+
+static void take_over(struct server *server, struct connection *connection, session_id_t session_id)
+{
+	session_set_owner(&server->tracker, session_id, SESSION_OWNER_SELF);
+	establish_set_session(server, connection, session_id);
+	welcome(server, connection);
+}
+
 static void resume_session(struct server *server, struct connection *connection,
 			   const struct zk_connect_request *request)
 {
@@ -85,15 +141,15 @@ static void resume_session(struct server *server, struct connection *connection,
 	/* Before the password is looked at, as Java has it. */
 	if (earlier)
 		server_close_connection(server, earlier);
-	if (!is_password(request->session_id, request->password) ||
-	    !session_touch(&server->tracker, request->session_id, connection->timeout_ms,
-			   server->now_ms)) {
-		respond(server, connection, false);
-		server_close_connection(server, connection);
-		return;
-	}
-	establish_set_session(server, connection, request->session_id);
-	welcome(server, connection);
+	if (!is_password(request->session_id, request->password))
+		turn_away(server, connection);
+	else if (server->role == SERVER_LEARNER)
+		revalidate(server, connection, request->session_id);
+	else if (session_touch(&server->tracker, request->session_id, connection->timeout_ms,
+			       server->now_ms))
+		take_over(server, connection, request->session_id);
+	else
+		turn_away(server, connection);
 }
 
 static int32_t clamp_timeout(const struct server *server, int32_t timeout_ms)
@@ -105,6 +161,17 @@ static int32_t clamp_timeout(const struct server *server, int32_t timeout_ms)
 	return timeout_ms;
 }
 
+/*
+ * A client that has seen more than we have must not see time go back: it tries another server.
+ * Of an epoch nothing is seen before its first transaction, but Java's leader shows its zxid.
+ */
+static zxid_t seen_zxid(const struct server *server)
+{
+	zxid_t zxid = tree_zxid(server->tree);
+
+	return zxid > server->epoch_zxid ? zxid : server->epoch_zxid;
+}
+
 void establish_connect(struct server *server, struct connection *connection, struct bytes frame)
 {
 	struct zk_connect_request request;
@@ -112,8 +179,7 @@ void establish_connect(struct server *server, struct connection *connection, str
 
 	jute_reader_init(&reader, frame.data, bytes_size(frame), bytes_size(frame));
 	zk_connect_request_read(&reader, &request);
-	/* A client that has seen more than we have must not see time go back: it tries another. */
-	if (reader.error || request.last_zxid_seen > tree_zxid(server->tree)) {
+	if (reader.error || request.last_zxid_seen > seen_zxid(server)) {
 		server_close_connection(server, connection);
 		return;
 	}

@@ -137,7 +137,11 @@ static void take_sync(struct server *server, struct connection *connection, int3
 {
 	struct queued *queued;
 
-	if (connection->queue_count == 0 && server->proposed == tree_zxid(server->tree)) {
+	if (server->role == SERVER_LEARNER) {
+		forward_sync(server, connection, xid, body, received_ms);
+		return;
+	}
+	if (connection->queue_count == 0 && list_is_empty(&server->proposals)) {
 		read_execute(server, connection, xid, ZK_OP_SYNC, body, received_ms);
 		return;
 	}
@@ -158,6 +162,8 @@ static void take_request(struct server *server, struct connection *connection,
 		take_sasl(server, connection, header->xid, body);
 	else if (header->opcode == ZK_OP_SYNC)
 		take_sync(server, connection, header->xid, body, received_ms);
+	else if (is_write(header->opcode) && server->role == SERVER_LEARNER)
+		forward_write(server, connection, header->xid, header->opcode, body, received_ms);
 	else if (is_write(header->opcode))
 		proposal_submit(server, connection, header->xid, header->opcode, body, received_ms);
 	else
@@ -195,8 +201,7 @@ static void take_frame(struct server *server, struct connection *connection, str
 	}
 	/* The session is being closed: Java drops what comes after, and so the answer's all it
 	 * gets. */
-	if (!session_touch(&server->tracker, connection->session_id, connection->timeout_ms,
-			   server->now_ms))
+	if (!server_touch(server, connection))
 		return;
 	take_request(server, connection, &header, body, received_ms);
 }
@@ -216,7 +221,8 @@ static bool waits_for_intake(const struct server *server, const struct connectio
 
 static bool must_hold(struct server *server, struct connection *connection, struct bytes frame)
 {
-	if (connection->state == CONNECTION_ESTABLISHING)
+	if (connection->state == CONNECTION_ESTABLISHING ||
+	    connection->state == CONNECTION_REVALIDATING)
 		return true;
 	if (!waits_for_intake(server, connection, frame))
 		return false;
@@ -228,8 +234,7 @@ static void hold(struct server *server, struct connection *connection, struct by
 		 msec_t received_ms)
 {
 	/* It is alive, however long we let it wait; one without a session, or closing, is not. */
-	(void)session_touch(&server->tracker, connection->session_id, connection->timeout_ms,
-			    server->now_ms);
+	(void)server_touch(server, connection);
 	if (connection_hold(connection, frame, received_ms))
 		server_close_connection(server, connection);
 }

@@ -17,6 +17,7 @@
  * one machine, so what the simulator proves is what runs.
  *
  * A step function like its parts: report an event, then take and perform all actions in order.
+ * What an action points to is valid until the next one is taken.
  *
  *	zab  --DELIVER-->  tree, server  --APPEND-->  zab        (leader: proposals)
  *	                         server  --packet-->  zab        (learner: REQUEST, REVALIDATE)
@@ -29,7 +30,8 @@
  *
  * While a SNAP streams in, the tree in memory is dropped first and the new one is built as the
  * rows pass to the store, so memory never holds two. If the stream breaks, REPLICA_RELOAD asks for
- *the old one from the disk, and the replica neither leads nor follows by a DIFF before it is back.
+ * the old one from the disk; nothing that the core wants is done before it is back, so that the
+ * replica neither votes nor leads nor follows.
  */
 struct replica;
 
@@ -90,14 +92,17 @@ void replica_truncated(struct replica *replica);
 void replica_tree_durable(struct replica *replica, zxid_t zxid);
 void replica_snapshot_opened(struct replica *replica, zab_link_t link, zxid_t zxid);
 void replica_snapshot_sent(struct replica *replica, zab_link_t link);
-/* The answer to REPLICA_RELOAD: the tree of the disk (taken over) with everything committed applied
- * by the caller, its zxid that. */
+/*
+ * The answer to REPLICA_RELOAD: the tree of the disk (taken over), and by tree/replay.h applied to
+ * it every transaction of the log up to replica_committed. May be told while actions are taken.
+ */
 void replica_reloaded(struct replica *replica, struct tree *tree);
 
 /* ---- actions ---- */
 
 enum replica_action_type {
-	REPLICA_CLIENT, /* action.client: SEND, CLOSE, PAUSE or RESUME of a client's connection */
+	REPLICA_CLIENT, /* action.client: SEND, CLOSE, PAUSE or RESUME of a client's connection;
+			   never behind a CLOSE of it */
 	REPLICA_PEER,   /* action.zab: any action of zab.h but ROLE, DELIVER, RECEIVED, PINGED;
 			   a standalone has APPEND, LOG and FATAL only */
 	REPLICA_STAGE_SESSION, /* action.session, and ... */
@@ -126,6 +131,8 @@ bool replica_take_action(struct replica *replica, struct replica_action *ret_act
 bool replica_is_serving(const struct replica *replica);
 struct server *replica_server(struct replica *replica);
 const struct zab *replica_zab(const struct replica *replica); /* NULL: a standalone */
+/* The last transaction that the tree is to have (replica_reloaded). */
+zxid_t replica_committed(const struct replica *replica);
 /* For write-out; NULL while a SNAP streams in or the tree is being reloaded. */
 struct tree *replica_tree(struct replica *replica);
 /* "standalone", "leader", "follower", "observer", or NULL while nothing is served (srvr's Mode). */

@@ -12,7 +12,7 @@ enum {
 	TICK_MS_DEFAULT = 2000,
 	OUTSTANDING_LIMIT_DEFAULT = 1000,
 	SESSIONLESS_TIMEOUT_MS_DEFAULT = 10000,
-	ACTION_CAPACITY_MIN = 64,
+	STEP_CAPACITY_MIN = 64,
 };
 
 void server_config_init(struct server_config *config)
@@ -46,9 +46,13 @@ struct server *server_new(const struct server_config *config, struct tree *tree)
 	list_init(&server->outgoing);
 	list_init(&server->proposals);
 	list_init(&server->syncs);
+	list_init(&server->asked_syncs);
+	map_init(&server->touched);
+	server->touch_round = 1;
+	map_init(&server->learners);
+	list_init(&server->learner_syncs);
 	buf_init(&server->txn, (size_t)config->jute_maxbuffer * 4);
-	/* Nobody watches during recovery. */
-	apply_init(&server->apply, tree, NULL, NULL, NULL);
+	buf_init(&server->packets, SIZE_MAX);
 	return server;
 }
 
@@ -70,6 +74,8 @@ void server_free(struct server *server)
 	map_release(&server->connections);
 	map_release(&server->by_session);
 	proposal_forget_all(server);
+	forward_forget_all(server);
+	learners_forget_all(server);
 	if (server->started) {
 		prep_release(&server->prep);
 		session_tracker_release(&server->tracker);
@@ -77,27 +83,9 @@ void server_free(struct server *server)
 	apply_release(&server->apply);
 	watches_release(&server->watches);
 	buf_release(&server->txn);
-	free(server->actions);
-	tree_free(server->tree);
+	buf_release(&server->packets);
+	free(server->steps);
 	free(server);
-}
-
-int server_recover(struct server *server, struct bytes bytes)
-{
-	struct txn txn;
-	int error = txn_decode(bytes, &txn);
-
-	ASSERT(!server->started);
-	if (error)
-		return error;
-	if (txn.header.zxid <= tree_zxid(server->tree))
-		return -EBADMSG;
-	apply_txn(&server->apply, &txn);
-	/* A Java leader is wrong about some (a create with the container flag): only counted. */
-	if (txn.has_digest && txn.digest.version == TXN_DIGEST_VERSION &&
-	    (uint64_t)txn.digest.tree_digest != tree_digest(server->tree))
-		server->digest_mismatches++;
-	return 0;
 }
 
 static void track_sessions(struct server *server)
@@ -125,7 +113,18 @@ static void close_orphans(struct server *server)
 			proposal_close_session(server, at->id);
 }
 
-void server_start(struct server *server, msec_t now_ms, msec_t wall_ms)
+static bool makes_transactions(const struct server *server)
+{
+	return server->role != SERVER_LEARNER;
+}
+
+static zxid_t max_zxid(zxid_t a, zxid_t b)
+{
+	return a > b ? a : b;
+}
+
+void server_start(struct server *server, enum server_role role, uint32_t epoch, msec_t now_ms,
+		  msec_t wall_ms)
 {
 	const struct prep_config prep = {
 		.jute_maxbuffer = server->config.jute_maxbuffer,
@@ -137,31 +136,72 @@ void server_start(struct server *server, msec_t now_ms, msec_t wall_ms)
 
 	ASSERT(!server->started);
 	server->started = true;
+	server->role = role;
 	server->now_ms = now_ms;
 	server->wall_ms = wall_ms;
-	server->proposed = server->committed = tree_zxid(server->tree);
+	server->epoch_zxid = zxid_make(epoch, 0);
+	ASSERT(role != SERVER_LEADER || tree_zxid(server->tree) <= server->epoch_zxid);
+	server->proposed = max_zxid(tree_zxid(server->tree), server->epoch_zxid);
+	server->committed = server->proposed;
 	/* Java's clock is monotonic, but begins anew with the machine: the wall's doesn't. */
 	if (first_id == 0)
 		first_id = session_first_id(server->config.server_id, wall_ms);
 	session_tracker_init(&server->tracker, server->config.tick_ms, first_id);
-	track_sessions(server);
+	if (makes_transactions(server))
+		track_sessions(server);
 	prep_init(&server->prep, &prep, server->tree, &server->tracker);
-	apply_release(&server->apply);
 	apply_init(&server->apply, server->tree, &server->watches, watching_event, server);
-	close_orphans(server);
+	if (makes_transactions(server))
+		close_orphans(server);
+}
+
+void server_set_digest_mismatches(struct server *server, uint64_t count)
+{
+	server->digest_mismatches = count;
 }
 
 /* ---- actions ---- */
 
+static struct step *add_step(struct server *server, const struct server_action *action)
+{
+	struct step *step;
+
+	if (server->step_count == server->step_capacity) {
+		server->step_capacity =
+			server->step_capacity ? server->step_capacity * 2 : STEP_CAPACITY_MIN;
+		server->steps =
+			mem_realloc(server->steps, server->step_capacity * sizeof(*server->steps));
+	}
+	step = &server->steps[server->step_count++];
+	*step = (struct step){.action = *action};
+	return step;
+}
+
 void server_emit(struct server *server, const struct server_action *action)
 {
-	if (server->action_count == server->action_capacity) {
-		server->action_capacity =
-			server->action_capacity ? server->action_capacity * 2 : ACTION_CAPACITY_MIN;
-		server->actions = mem_realloc(server->actions,
-					      server->action_capacity * sizeof(*server->actions));
-	}
-	server->actions[server->action_count++] = *action;
+	(void)add_step(server, action); /* no packet to place */
+}
+
+void server_emit_packet(struct server *server, enum server_action_type type, zab_link_t link,
+			const struct zab_packet *packet)
+{
+	const struct server_action action = {.type = type, .link = link, .packet = *packet};
+	struct step *step = add_step(server, &action);
+
+	step->packet_at = server->packets.size;
+	buf_append(&server->packets, packet->data.data, bytes_size(packet->data));
+	buf_append(&server->packets, packet->auth.data, bytes_size(packet->auth));
+}
+
+/* The buffer is at its final place: nothing more comes before the actions are taken. */
+static void place_packet(const struct server *server, const struct step *step,
+			 struct zab_packet *packet)
+{
+	const uint8_t *at = server->packets.data + step->packet_at;
+
+	if (!bytes_is_null(packet->data))
+		packet->data = bytes_of(at, bytes_size(packet->data));
+	packet->auth = bytes_of(at + bytes_size(packet->data), bytes_size(packet->auth));
 }
 
 static struct connection *find(const struct server *server, connection_id_t id)
@@ -173,35 +213,38 @@ static struct connection *find(const struct server *server, connection_id_t id)
 
 bool server_take_action(struct server *server, struct server_action *ret_action)
 {
-	struct server_action *action;
+	const struct step *step;
 
-	if (server->action_at == server->action_count)
+	if (server->step_at == server->step_count)
 		return false;
-	action = &server->actions[server->action_at++];
-	if (action->type == SERVER_SEND)
-		action->bytes = buf_bytes(&find(server, action->connection)->out);
-	*ret_action = *action;
+	step = &server->steps[server->step_at++];
+	*ret_action = step->action;
+	if (step->action.type == SERVER_SEND)
+		ret_action->bytes = buf_bytes(&find(server, step->action.connection)->out);
+	if (step->action.type == SERVER_TO_LEADER || step->action.type == SERVER_TO_LEARNER)
+		place_packet(server, step, &ret_action->packet);
 	return true;
 }
 
-static void empty_output(struct connection *connection)
+static void empty(struct buf *buf)
 {
-	if (connection->out.capacity > CONNECTION_OUTPUT_SIZE_KEPT)
-		buf_release(&connection->out);
-	buf_reset(&connection->out);
+	if (buf->capacity > CONNECTION_OUTPUT_SIZE_KEPT)
+		buf_release(buf);
+	buf_reset(buf);
 }
 
 /* Everything of the last event was performed: its bytes are no longer needed. */
 static void begin_event(struct server *server)
 {
 	ASSERT(server->started);
-	ASSERT(server->action_at == server->action_count);
-	server->action_at = server->action_count = 0;
+	ASSERT(server->step_at == server->step_count);
+	server->step_at = server->step_count = 0;
+	empty(&server->packets);
 	list_for_each_safe (&server->outgoing, at) {
 		struct connection *connection = list_item(at, struct connection, outgoing);
 
 		list_remove(&connection->outgoing);
-		empty_output(connection);
+		empty(&connection->out);
 	}
 }
 
@@ -250,6 +293,17 @@ void server_resume(struct server *server, struct connection *connection, enum pa
 static msec_t sessionless_end_ms(const struct server *server, const struct connection *connection)
 {
 	return connection->stats.opened_ms + server->config.sessionless_timeout_ms;
+}
+
+bool server_touch(struct server *server, struct connection *connection)
+{
+	if (makes_transactions(server))
+		return session_touch(&server->tracker, connection->session_id,
+				     connection->timeout_ms, server->now_ms);
+	if (connection->state != CONNECTION_ESTABLISHED || connection->is_closing)
+		return false;
+	forward_touch(server, connection);
+	return true;
 }
 
 /* Not while new sessions are held back: it is we who let them wait. */
@@ -326,7 +380,7 @@ void server_connection_closed(struct server *server, connection_id_t id)
 	begin_event(server);
 	ASSERT(connection);
 	remove_connection(server, connection);
-	server->action_count = 0;
+	server->step_count = 0;
 }
 
 /* Watchers that passed a maximum while events were delivered. */
@@ -343,10 +397,72 @@ static void close_full(struct server *server)
 void server_committed(struct server *server, zxid_t zxid)
 {
 	begin_event(server);
+	ASSERT(makes_transactions(server));
 	ASSERT(zxid >= server->committed && zxid <= server->proposed);
 	server->committed = zxid;
 	proposal_apply(server);
 	close_full(server);
+}
+
+static void begin_learner_event(struct server *server, zab_link_t link)
+{
+	begin_event(server);
+	ASSERT(server->role == SERVER_LEADER);
+	ASSERT(link != SESSION_OWNER_NONE && link != SESSION_OWNER_SELF);
+}
+
+void server_learner_request(struct server *server, zab_link_t link,
+			    const struct zab_request *request, const struct auth_ids *ids)
+{
+	begin_learner_event(server, link);
+	learners_take_request(server, link, request, ids);
+}
+
+void server_learner_revalidate(struct server *server, zab_link_t link,
+			       const struct zab_session *session)
+{
+	begin_learner_event(server, link);
+	learners_revalidate(server, link, session);
+}
+
+void server_learner_closed(struct server *server, zab_link_t link)
+{
+	begin_learner_event(server, link);
+	learners_forget(server, link);
+}
+
+void server_deliver(struct server *server, zxid_t zxid, struct bytes bytes)
+{
+	struct txn txn;
+	int error = txn_decode(bytes, &txn);
+
+	begin_event(server);
+	ASSERT(server->role == SERVER_LEARNER);
+	ASSERT(!error && txn.header.zxid == zxid);
+	server_note_proposed(server, zxid);
+	server->committed = zxid;
+	commit_apply(server, &txn);
+	close_full(server);
+}
+
+bool server_synced(struct server *server)
+{
+	begin_event(server);
+	ASSERT(server->role == SERVER_LEARNER);
+	return forward_synced(server);
+}
+
+void server_revalidated(struct server *server, session_id_t session_id, bool is_valid)
+{
+	begin_event(server);
+	ASSERT(server->role == SERVER_LEARNER);
+	establish_revalidated(server, session_id, is_valid);
+}
+
+void server_note_proposed(struct server *server, zxid_t zxid)
+{
+	ASSERT(server->role == SERVER_LEARNER);
+	server->proposed = max_zxid(server->proposed, zxid);
 }
 
 void server_set_intake(struct server *server, bool allowed)
@@ -359,6 +475,7 @@ void server_set_intake(struct server *server, bool allowed)
 		return;
 	map_for_each (&server->connections, at)
 		server_resume(server, map_item(at, struct connection, by_id), PAUSE_INTAKE);
+	learners_take_held(server);
 	expire_sessions(server);
 }
 
@@ -369,6 +486,7 @@ void server_get_stats(const struct server *server, struct server_stats *ret_stat
 	*ret_stats = server->stats;
 	ret_stats->outstanding = server->outstanding;
 	ret_stats->digest_mismatches = server->digest_mismatches;
+	ret_stats->digest_mismatch_zxid = server->digest_mismatch_zxid;
 	ret_stats->connection_count = server->connections.count;
 	ret_stats->session_count = tree_session_count(server->tree);
 	ret_stats->znode_count = tree_znode_count(server->tree) + 1;
@@ -418,6 +536,11 @@ struct tree *server_tree(struct server *server)
 	return server->tree;
 }
 
+session_id_t server_next_session_id(const struct server *server)
+{
+	return server->tracker.next_id;
+}
+
 const struct session_tracker *server_sessions(const struct server *server)
 {
 	return &server->tracker;
@@ -449,12 +572,25 @@ session_id_t server_watcher_session(const struct watcher *watcher)
 
 static void check_proposals(const struct server *server)
 {
-	zxid_t zxid = tree_zxid(server->tree);
+	zxid_t zxid = max_zxid(tree_zxid(server->tree), server->epoch_zxid);
 
 	list_for_each (&server->proposals, at)
 		ASSERT(list_item(at, struct proposal, link)->zxid == ++zxid);
-	ASSERT(zxid == server->proposed);
+	ASSERT(zxid == server->proposed || !makes_transactions(server));
+	ASSERT(zxid <= server->proposed);
 	ASSERT(server->committed <= server->proposed);
+}
+
+/* A session that moved away took its connection with it. */
+static void check_owner(const struct server *server, const struct connection *connection)
+{
+	const struct session *session;
+
+	if (!makes_transactions(server) || connection->state != CONNECTION_ESTABLISHED)
+		return;
+	session = session_find(&server->tracker, connection->session_id);
+	if (session)
+		ASSERT(session->owner == SESSION_OWNER_SELF);
 }
 
 void server_check(const struct server *server)
@@ -466,10 +602,15 @@ void server_check(const struct server *server)
 	watches_check(&server->watches);
 	session_tracker_check(&server->tracker);
 	check_proposals(server);
+	if (server->role != SERVER_LEADER)
+		ASSERT(server->learners.count == 0 && list_is_empty(&server->learner_syncs));
+	if (server->role != SERVER_LEARNER)
+		ASSERT(server->touched.count == 0 && list_is_empty(&server->asked_syncs));
 	map_for_each (&server->connections, at) {
 		const struct connection *connection = map_item(at, struct connection, by_id);
 
 		connection_check(connection);
+		check_owner(server, connection);
 		outstanding += connection->queue_count;
 		with_session += connection->session_id != 0;
 	}

@@ -5,18 +5,30 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "replica/tree/auth.h"
 #include "replica/tree/session.h"
 #include "replica/tree/tree.h"
 #include "replica/tree/watch.h"
+#include "replica/zab/packet.h"
+#include "replica/zab/zab.h"
 #include "src/base/blob.h"
+#include "src/base/buf.h"
 #include "src/base/bytes.h"
 #include "src/zk/record.h"
 #include "src/zk/zxid.h"
 
 /*
  * The core of a replica towards its clients: what ZooKeeperServer and its
- * request processors do. It turns requests into transactions, is told what is
- * committed, applies that in zxid order, and answers.
+ * request processors do. It turns requests into transactions (or has its leader do that), is
+ * told what is committed, applies that in zxid order, and answers.
+ *
+ * A server has one role all its life:
+ *
+ *	standalone	makes transactions, and commits what is logged
+ *	leader		makes them for its own clients and for those of its learners, who send
+ *			REQUESTs; owns the sessions of all, and expires them
+ *	learner		sends each write to the leader as a REQUEST and answers it when the
+ *			transaction comes back, known by session and cxid; reads are answered here
  *
  * It is a step function without clock or I/O. The driver reports events by the
  * functions below and after each takes all actions, in order:
@@ -25,20 +37,23 @@
  *	while (server_take_action(server, &action))
  *		perform(&action);
  *
- * Life cycle: server_new with a tree as the store had it; server_recover for
- * every logged and committed transaction above the tree's zxid, in order;
- * server_start once; then events. Time comes from server_tick only: call it at
- * every turn of the loop, before the other events of that turn.
+ * Life cycle: server_new with a tree that everything committed so far was applied to
+ * (tree/replay.h); server_start once; then events. Time comes from server_tick only: call it
+ * at every turn of the loop, before the other events of that turn. At the end of a role it is
+ * freed: whoever was connected is told nothing, and what was in process is as lost as on a
+ * connection that breaks.
  *
  * Order that it guarantees to clients: replies of a connection are in the order
  * of its requests (auth excepted); a read sees the connection's own writes;
  * an event precedes every reply whose zxid is that of its transaction or later.
  *
  * Invariants:
- *  1. applied <= committed <= proposed; what lies between applied and proposed is in the
- *     queue of proposals, one zxid after the other
+ *  1. applied <= committed <= proposed; but on a learner, what lies between applied and
+ *     proposed is in the queue of proposals, one zxid after the other
  *  2. a connection has at most one session, a session at most one connection
  *  3. a request waits in its connection's queue until everything before it is answered
+ *  4. the session of a leader's own established connection has no other owner (R23: it is
+ *     closed as soon as the session moves)
  */
 
 struct server_config {
@@ -62,20 +77,25 @@ void server_config_init(struct server_config *config);
 
 struct server;
 
+enum server_role { SERVER_STANDALONE, SERVER_LEADER, SERVER_LEARNER };
+
 /* A connection is a number of the driver's choice, never used twice. */
 typedef uint64_t connection_id_t;
 
-/* Takes the tree over. The config is copied; super_digest must live as long as the server. */
+/* The tree is borrowed: the server alone changes it until server_free. The config is copied;
+ * super_digest must live as long as the server. */
 struct server *server_new(const struct server_config *config, struct tree *tree);
 void server_free(struct server *server);
 
 /*
- * Apply a transaction of the log. 0, or -EBADMSG: it does not decode, or its
- * zxid is not above the tree's.
+ * epoch is that of the leader, 0 for a standalone; the tree holds everything of earlier epochs,
+ * and a leader's nothing of this one: its first transaction has counter 1. A leader gives every
+ * session of the tree its whole timeout, and closes what is left of sessions that are gone.
  */
-int server_recover(struct server *server, struct bytes txn);
-
-void server_start(struct server *server, msec_t now_ms, msec_t wall_ms);
+void server_start(struct server *server, enum server_role role, uint32_t epoch, msec_t now_ms,
+		  msec_t wall_ms);
+/* What server_stats.digest_mismatches begins with: those counted before there was a server. */
+void server_set_digest_mismatches(struct server *server, uint64_t count);
 
 /* ---- events ---- */
 
@@ -96,13 +116,50 @@ void server_frame(struct server *server, connection_id_t connection, struct byte
 void server_connection_closed(struct server *server, connection_id_t connection);
 
 /*
- * Every proposal up to zxid is committed and durable here: apply and answer.
+ * Not on a learner: every proposal up to zxid is committed and durable here: apply and answer.
  * On a standalone that is what the log has on disk.
  */
 void server_committed(struct server *server, zxid_t zxid);
 
-/* Whether new transactions may be made. While not, writes are held back, reads go on. */
+/* Whether new transactions may be made. While not, writes are held back, those of learners
+ * included; reads go on. */
 void server_set_intake(struct server *server, bool allowed);
+
+/* ---- events of a leader: what learners send (spec/quorum-protocol.md 10, 11) ---- */
+
+/*
+ * A REQUEST that came by link: a write is proposed as if a client here had sent it, but that
+ * what is refused makes an error transaction, whatever the reason, since the learner waits for
+ * one; a sync is answered by SYNC once all that is proposed now is applied; anything else is
+ * dropped, as Java has it. ids are NULL where the packet's authinfo is null.
+ */
+void server_learner_request(struct server *server, zab_link_t link,
+			    const struct zab_request *request, const struct auth_ids *ids);
+/* REVALIDATE: a client moved there. The answer is an action. */
+void server_learner_revalidate(struct server *server, zab_link_t link,
+			       const struct zab_session *session);
+/* The table of a PING. 0, or -EBADMSG: the link is to be closed. Not an event: there is no action.
+ */
+int server_learner_touched(struct server *server, struct bytes table);
+/* What it asked for and was not answered is forgotten, what it had proposed is not. */
+void server_learner_closed(struct server *server, zab_link_t link);
+
+/* ---- events of a learner: what its leader sends ---- */
+
+/* A committed transaction, the next one: apply it, answer who asked for it. It must decode. */
+void server_deliver(struct server *server, zxid_t zxid, struct bytes txn);
+/*
+ * SYNC: the oldest sync that was sent is answered, once everything known to be proposed now is
+ * applied. False: none was sent.
+ */
+bool server_synced(struct server *server);
+/* The answer to a REVALIDATE. */
+void server_revalidated(struct server *server, session_id_t session_id, bool is_valid);
+/* Everything up to zxid was proposed (logged here, or about to be). Not an event. */
+void server_note_proposed(struct server *server, zxid_t zxid);
+/* Append the table for a PING: sessions whose clients were heard of since the last one. Not an
+ * event. */
+void server_take_touched(struct server *server, struct buf *table);
 
 /* ---- actions ---- */
 
@@ -118,16 +175,25 @@ enum server_action_type {
 	 */
 	SERVER_PAUSE,
 	SERVER_RESUME,
-	/* Append txn to the log; report it by server_committed when it is durable. */
+	/* Propose txn (a standalone: append it to the log); server_committed when that is done. */
 	SERVER_APPEND,
+	/* Send packet to the learner at link: REVALIDATE's answer, SYNC. */
+	SERVER_TO_LEARNER,
+	/* Close link: more REQUESTs of that learner wait than are kept. No server_learner_closed
+	   follows. */
+	SERVER_CLOSE_LEARNER,
+	/* Send packet to the leader: REQUEST, REVALIDATE. */
+	SERVER_TO_LEADER,
 };
 
 struct server_action {
 	enum server_action_type type;
 	connection_id_t connection;
-	struct bytes bytes; /* SEND: valid until the next event */
-	zxid_t zxid;        /* APPEND */
-	struct blob *txn;   /* APPEND: take a reference to keep it beyond the next event */
+	struct bytes bytes;       /* SEND: valid until the next event */
+	zxid_t zxid;              /* APPEND */
+	struct blob *txn;         /* APPEND: take a reference to keep it beyond the next event */
+	zab_link_t link;          /* TO_LEARNER, CLOSE_LEARNER */
+	struct zab_packet packet; /* TO_LEARNER, TO_LEADER: valid until the next event */
 };
 
 /* False when there is none left. */
@@ -144,8 +210,10 @@ struct server_stats {
 	uint64_t latency_sum_ms;
 	uint64_t latency_count;
 	uint64_t outstanding; /* requests in process */
-	/* Transactions of the log whose digest wasn't the tree's (zk_digest_mismatches_count). */
+	/* Transactions of others whose digest wasn't the tree's (zk_digest_mismatches_count), and
+	   the last of them that was delivered (0: none was). */
 	uint64_t digest_mismatches;
+	zxid_t digest_mismatch_zxid;
 	size_t connection_count;
 	size_t session_count;
 	size_t znode_count; /* as srvr shows it: the root counts twice */
@@ -153,7 +221,7 @@ struct server_stats {
 	size_t watch_count;
 	uint64_t data_size;
 	zxid_t zxid;     /* applied */
-	zxid_t proposed; /* the last transaction made */
+	zxid_t proposed; /* the last transaction made; on a learner, the last known */
 };
 
 void server_get_stats(const struct server *server, struct server_stats *ret_stats);
@@ -185,6 +253,8 @@ bool server_get_connection_stats(const struct server *server, connection_id_t co
 void server_reset_connection_stats(struct server *server); /* crst */
 
 struct tree *server_tree(struct server *server); /* for write-out, and dump */
+/* The session id that it would give next: a later server in the same process begins there. */
+session_id_t server_next_session_id(const struct server *server);
 const struct session_tracker *server_sessions(const struct server *server); /* for dump */
 const struct watches *server_watches(const struct server *server);
 /* The connection behind a watcher of server_watches. */

@@ -18,13 +18,16 @@
  *	server.c      life, events, actions, statistics
  *	establish.c   connect requests, sessions that begin
  *	intake.c      frames: what each is, and whether it waits
- *	proposal.c    writes: transactions out, commits in, answers
+ *	proposal.c    writes that become transactions here
+ *	forward.c     a learner's: writes, syncs and sessions that go to the leader
+ *	learners.c    a leader's: what its learners send
+ *	commit.c      what is committed: applied, answered
  *	read.c        requests that the replica answers from its tree
  *	watching.c    requests about watches, and the events
  *	reply.c       the bytes that go to a connection
  *
- * A frame goes intake -> read, or intake -> proposal -> (the log) -> proposal,
- * and ends in reply.
+ * A frame goes intake -> read, or intake -> proposal -> (the log) -> commit, or intake ->
+ * forward -> (the leader) -> commit, and ends in reply.
  */
 
 /* A transaction that was proposed and is not applied yet. */
@@ -34,8 +37,44 @@ struct proposal {
 	struct blob *txn;
 };
 
+/* A sync that was sent to the leader. SYNC names none: the oldest is meant. */
+struct asked_sync {
+	struct list link;
+	struct queued *queued; /* NULL: its client is gone */
+};
+
+/* A session whose client was heard of since the last PING. */
+struct touched {
+	struct map_entry entry;
+	session_id_t id;
+	int32_t timeout_ms;
+};
+
+/* A learner whose REQUESTs are held back, of a leader. */
+struct learner {
+	struct map_entry entry;
+	zab_link_t link;
+	struct list held; /* struct held_request */
+	size_t held_size;
+};
+
+/* A sync of a learner's client: SYNC goes out when zxid is applied. */
+struct learner_sync {
+	struct list link;
+	zab_link_t learner;
+	zxid_t zxid;
+};
+
+/* An action, and what of its packet lies in server->packets until it is taken. */
+struct step {
+	struct server_action action;
+	size_t packet_at;
+};
+
 struct server {
 	struct server_config config;
+	enum server_role role;
+	zxid_t epoch_zxid; /* all that is at or below it was applied when the role began */
 	bool started;
 	bool intake;
 	msec_t now_ms;
@@ -50,22 +89,34 @@ struct server {
 	struct list unestablished; /* in the order in which they were opened */
 	struct list outgoing;      /* connections with bytes that an action names */
 	struct list proposals;
-	struct list syncs; /* struct queued that wait for their zxid, in its order */
+	struct list syncs;         /* struct queued that wait for their zxid, in its order */
+	struct list asked_syncs;   /* of a learner */
+	struct map touched;        /* of a learner: struct touched by session */
+	uint64_t touch_round;      /* how often it was taken, and one more */
+	struct map learners;       /* of a leader: struct learner by link */
+	struct list learner_syncs; /* of a leader: by zxid */
 	zxid_t proposed;
 	zxid_t committed;
 	size_t outstanding;
 	uint64_t digest_mismatches;
-	struct buf txn; /* the one that is being made */
-	struct server_action *actions;
-	size_t action_count;
-	size_t action_at;
-	size_t action_capacity;
+	zxid_t digest_mismatch_zxid;
+	struct buf txn;     /* the one that is being made */
+	struct buf packets; /* data and ids of the packets that the steps name */
+	struct step *steps;
+	size_t step_count;
+	size_t step_at;
+	size_t step_capacity;
 	struct server_stats stats;
 };
 
 /* ---- server.c ---- */
 
 void server_emit(struct server *server, const struct server_action *action);
+/* Emit an action with packet, whose data and ids are copied. */
+void server_emit_packet(struct server *server, enum server_action_type type, zab_link_t link,
+			const struct zab_packet *packet);
+/* The client is there. False: its session is gone, or being closed. */
+bool server_touch(struct server *server, struct connection *connection);
 /* What is queued goes out, then the connection ends; its watches and requests are gone at once. */
 void server_close_connection(struct server *server, struct connection *connection);
 void server_pause(struct server *server, struct connection *connection, enum pause_reason reason);
@@ -74,8 +125,10 @@ void server_resume(struct server *server, struct connection *connection, enum pa
 /* ---- establish.c ---- */
 
 void establish_connect(struct server *server, struct connection *connection, struct bytes frame);
-/* Its createSession was applied. */
-void establish_finish(struct server *server, session_id_t session_id);
+/* Its createSession was applied, or (not is_valid) the leader refused it. */
+void establish_finish(struct server *server, session_id_t session_id, bool is_valid);
+/* The leader knows the session, or not. */
+void establish_revalidated(struct server *server, session_id_t session_id, bool is_valid);
 /* No two connections have one session. */
 void establish_set_session(struct server *server, struct connection *connection,
 			   session_id_t session_id);
@@ -94,12 +147,52 @@ void intake_drain(struct server *server, struct connection *connection);
 
 void proposal_submit(struct server *server, struct connection *connection, int32_t xid,
 		     int32_t opcode, struct bytes body, msec_t received_ms);
-void proposal_create_session(struct server *server, session_id_t session_id, int32_t timeout_ms);
+/* The transaction of a request, with the next zxid. False: it makes none, as it does not decode. */
+bool proposal_make(struct server *server, struct prep_request *request);
+/* An error transaction for one who waits for a transaction. */
+void proposal_refuse(struct server *server, struct prep_request *request, enum zk_code code);
+void proposal_create_session(struct server *server, session_id_t session_id, int32_t timeout_ms,
+			     session_owner_t owner);
 /* Without a request of the client: the session expired, or is none. */
 void proposal_close_session(struct server *server, session_id_t session_id);
 /* Apply what is committed. */
 void proposal_apply(struct server *server);
 void proposal_forget_all(struct server *server);
+
+/* ---- forward.c ---- */
+
+void forward_write(struct server *server, struct connection *connection, int32_t xid,
+		   int32_t opcode, struct bytes body, msec_t received_ms);
+void forward_sync(struct server *server, struct connection *connection, int32_t xid,
+		  struct bytes body, msec_t received_ms);
+/* That transaction comes next: answer what its request has waiting before it. */
+void forward_settle_syncs(struct server *server, const struct txn_header *header);
+/* The oldest sync that was forwarded has its answer. False: there is none. */
+bool forward_synced(struct server *server);
+void forward_create_session(struct server *server, const struct connection *connection);
+void forward_revalidate(struct server *server, const struct connection *connection);
+/* Is that the transaction of the forwarded request? */
+bool forward_is_answer(const struct queued *queued, const struct txn_header *header);
+void forward_touch(struct server *server, struct connection *connection);
+void forward_forget_all(struct server *server);
+
+/* ---- learners.c ---- */
+
+/* What server_learner_request, _revalidate and _closed say. */
+void learners_take_request(struct server *server, zab_link_t link,
+			   const struct zab_request *request, const struct auth_ids *ids);
+void learners_revalidate(struct server *server, zab_link_t link, const struct zab_session *session);
+void learners_forget(struct server *server, zab_link_t link);
+/* The REQUESTs that were held back, as far as nothing holds them any more. */
+void learners_take_held(struct server *server);
+/* The syncs that waited for what is applied now. */
+void learners_answer_syncs(struct server *server);
+void learners_forget_all(struct server *server);
+
+/* ---- commit.c ---- */
+
+/* Apply the transaction, fire its watches, answer those that waited for it. */
+void commit_apply(struct server *server, const struct txn *txn);
 
 /* ---- read.c ---- */
 

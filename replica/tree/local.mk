@@ -6,8 +6,13 @@ replica_tree_libtree_a_SOURCES = \
 	%D%/changes.c %D%/changes.h \
 	%D%/overlay.c %D%/overlay.h \
 	%D%/prep.c %D%/prep.h \
+	%D%/replay.c %D%/replay.h \
 	%D%/request.c %D%/request.h \
 	%D%/session.c %D%/session.h \
+	%D%/snapshot.h \
+	%D%/snapshot_acls.h \
+	%D%/snapshot_reader.c \
+	%D%/snapshot_writer.c \
 	%D%/tree.c %D%/tree.h \
 	%D%/tree_impl.h \
 	%D%/tree_session.c \

@@ -48,9 +48,11 @@ void prep_applied(struct prep *prep, zxid_t zxid)
 
 static enum zk_code check_session(const struct prep *prep, const struct prep_request *request)
 {
-	const struct session *session = session_find(prep->tracker, request->session_id);
+	struct session *session = session_find(prep->tracker, request->session_id);
 
-	return session && !session->closing ? ZK_OK : ZK_SESSIONEXPIRED;
+	if (!session || session->closing)
+		return ZK_SESSIONEXPIRED;
+	return session_claim(session, request->owner) ? ZK_OK : ZK_SESSIONMOVED;
 }
 
 static bool permits(const struct prep *prep, const struct prep_request *request,
@@ -569,6 +571,7 @@ int prep_request(struct prep *prep, const struct prep_request *request, struct b
 	struct request operation;
 	enum zk_code code;
 
+	ASSERT(request->opcode != ZK_OP_CHECK);
 	overlay_begin(&prep->overlay);
 	if (request->opcode == ZK_OP_MULTI) {
 		code = prep_multi(prep, request, &record);
@@ -585,6 +588,14 @@ int prep_request(struct prep *prep, const struct prep_request *request, struct b
 		encode_error(prep, request, code, ret_txn);
 	ASSERT(!ret_txn->error);
 	return 0;
+}
+
+void prep_refuse(struct prep *prep, const struct prep_request *request, enum zk_code code,
+		 struct buf *ret_txn)
+{
+	overlay_begin(&prep->overlay);
+	encode_error(prep, request, code, ret_txn);
+	ASSERT(!ret_txn->error);
 }
 
 void prep_create_session(struct prep *prep, session_id_t session_id, int32_t timeout_ms,

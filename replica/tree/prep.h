@@ -10,6 +10,7 @@
 #include "replica/tree/tree.h"
 #include "src/base/buf.h"
 #include "src/base/bytes.h"
+#include "src/zk/code.h"
 #include "src/zk/zxid.h"
 
 /*
@@ -53,6 +54,8 @@ void prep_release(struct prep *prep);
 
 struct prep_request {
 	session_id_t session_id;
+	session_owner_t
+		owner; /* by whom it came; NONE: the server's own, whosever the session is */
 	int32_t cxid;
 	int32_t opcode;
 	struct bytes body; /* behind the request's header */
@@ -66,9 +69,14 @@ struct prep_request {
  * request does not decode, and there is no transaction. The result that the
  * client gets comes out when it is applied.
  *
- * opcode is a write's, or closeSession's. createSession is prep_create_session.
+ * opcode is a write's, or closeSession's; never a check alone. createSession is
+ * prep_create_session.
  */
 int prep_request(struct prep *prep, const struct prep_request *request, struct buf *ret_txn);
+
+/* An error transaction for a request that isn't looked at: who forwarded it waits for one. */
+void prep_refuse(struct prep *prep, const struct prep_request *request, enum zk_code code,
+		 struct buf *ret_txn);
 
 /* Track the session from now_ms on and propose it. */
 void prep_create_session(struct prep *prep, session_id_t session_id, int32_t timeout_ms,

@@ -107,6 +107,23 @@ bool session_touch(struct session_tracker *tracker, session_id_t id, int32_t tim
 	return true;
 }
 
+void session_set_owner(struct session_tracker *tracker, session_id_t id, session_owner_t owner)
+{
+	struct session *session = session_find(tracker, id);
+
+	if (session)
+		session->owner = owner;
+}
+
+bool session_claim(struct session *session, session_owner_t owner)
+{
+	if (owner == SESSION_OWNER_NONE)
+		return true;
+	if (session->owner == SESSION_OWNER_NONE)
+		session->owner = owner;
+	return session->owner == owner;
+}
+
 void session_set_closing(struct session_tracker *tracker, struct session *session)
 {
 	session->closing = true;

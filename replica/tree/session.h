@@ -24,11 +24,22 @@
  *  1. a session that is not closing is in the heap; one that is closing is not
  *  2. ids are unique, and never 0 or INT64_MIN
  */
+
+/*
+ * Where the session's client is connected: here (SELF), or at a learner, whose link's number
+ * it is. A session of the tree has none until the first request, or its client, comes
+ * (SessionTrackerImpl.checkSession).
+ */
+typedef uint64_t session_owner_t;
+#define SESSION_OWNER_NONE ((session_owner_t)0)
+#define SESSION_OWNER_SELF UINT64_MAX
+
 struct session {
 	struct map_entry entry;
 	struct heap_entry expiry; /* key: monotonic ms */
 	session_id_t id;
 	int32_t timeout_ms;
+	session_owner_t owner;
 	bool closing;
 	/* What its ephemerals' paths take in a closeSession, proposed creates and deletes counted.
 	 */
@@ -63,6 +74,11 @@ struct session *session_find(const struct session_tracker *tracker, session_id_t
  * closing. */
 bool session_touch(struct session_tracker *tracker, session_id_t id, int32_t timeout_ms,
 		   msec_t now_ms);
+/* Its client is there from now on; of an unknown session nothing is noted. */
+void session_set_owner(struct session_tracker *tracker, session_id_t id, session_owner_t owner);
+/* May a request that came by owner speak for it? The first to ask becomes the owner of one that
+ * has none; NONE, the server itself, always may. */
+bool session_claim(struct session *session, session_owner_t owner);
 void session_set_closing(struct session_tracker *tracker, struct session *session);
 void session_forget(struct session_tracker *tracker, session_id_t id);
 

@@ -325,6 +325,12 @@ int txn_decode(struct bytes bytes, struct txn *ret_txn)
 	return 0;
 }
 
+bool txn_contradicts_digest(const struct txn *txn, uint64_t tree_digest)
+{
+	return txn->has_digest && txn->digest.version == TXN_DIGEST_VERSION &&
+	       (uint64_t)txn->digest.tree_digest != tree_digest;
+}
+
 int txn_decode_header(struct bytes bytes, struct txn_header *ret_header)
 {
 	struct jute_reader reader;

@@ -169,6 +169,7 @@ struct client *client_new(struct loop *loop, const struct zk_servers *servers,
 			options->timeout_ms ? options->timeout_ms : ZK_CLIENT_TIMEOUT_DEFAULT_MS,
 		.frame_size_max = options->frame_size_max,
 		.seed = options->seed ? options->seed : random_seed(),
+		.begins_with_first = options->begins_with_first,
 		.onexpire = options->onexpire,
 		.hard = options->hard,
 	};

@@ -36,7 +36,8 @@ struct client_options {
 	size_t frame_size_max; /* jute.maxbuffer of the server; 0: ZK_JUTE_MAXBUFFER_DEFAULT */
 	enum zk_onexpire onexpire;
 	bool hard;
-	uint64_t seed; /* 0: one of its own, from the system */
+	bool begins_with_first; /* of the servers, the first is tried before all others */
+	uint64_t seed;          /* 0: one of its own, from the system */
 };
 
 /* The servers are copied. Callbacks as in zk/client.h, the same rules hold. */

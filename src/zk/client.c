@@ -18,12 +18,13 @@ enum { OUTPUT_SPARE_SIZE = 1024 };
 static void shuffle(struct zk_client *client)
 {
 	size_t count = client->options.server_count;
+	size_t first = client->options.begins_with_first ? 1 : 0;
 
 	client->order = mem_alloc(count * sizeof(*client->order));
 	for (size_t i = 0; i < count; i++)
 		client->order[i] = i;
-	for (size_t i = count; i > 1; i--) {
-		size_t j = (size_t)prng_below(&client->prng, i);
+	for (size_t i = count; i > first + 1; i--) {
+		size_t j = first + (size_t)prng_below(&client->prng, i - first);
 		size_t moved = client->order[i - 1];
 
 		client->order[i - 1] = client->order[j];

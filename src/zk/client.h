@@ -61,10 +61,11 @@ enum {
 };
 
 struct zk_client_options {
-	size_t server_count;   /* 1 or more; the machine knows servers by index */
-	msec_t timeout_ms;     /* session timeout asked for, and patience of soft requests */
-	size_t frame_size_max; /* jute.maxbuffer; 0: the default */
-	uint64_t seed;         /* order of servers, jitter */
+	size_t server_count;    /* 1 or more; the machine knows servers by index */
+	msec_t timeout_ms;      /* session timeout asked for, and patience of soft requests */
+	size_t frame_size_max;  /* jute.maxbuffer; 0: the default */
+	uint64_t seed;          /* order of servers, jitter */
+	bool begins_with_first; /* server 0 is nearest: it is tried before all others */
 	enum zk_onexpire onexpire;
 	bool hard;
 };

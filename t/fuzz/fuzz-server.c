@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "replica/server/server.h"
+#include "replica/tree/replay.h"
 #include "replica/tree/txn.h"
 #include "src/base/assert.h"
 #include "src/base/blob.h"
@@ -50,6 +51,7 @@ struct peer {
 };
 
 struct world {
+	struct tree *tree;
 	struct server *server;
 	struct peer peers[CONNECTION_COUNT];
 	connection_id_t last_id;
@@ -198,6 +200,8 @@ static void perform(struct world *world, const struct server_action *action)
 	case SERVER_APPEND:
 		append(world, action);
 		break;
+	default:
+		ASSERT(!"an action of a standalone");
 	}
 }
 
@@ -327,7 +331,7 @@ static void run_event(struct world *world, struct jute_reader *reader)
 
 /* ---- the whole ---- */
 
-static struct server *new_server(void)
+static struct server *new_server(struct tree *tree)
 {
 	struct server_config config;
 
@@ -335,21 +339,23 @@ static struct server *new_server(void)
 	config.timeout_max_ms = SESSION_TIMEOUT_MAX_MS;
 	config.extended_types = true;
 	config.first_session_id = 0x100000000000001;
-	return server_new(&config, tree_new(true));
+	return server_new(&config, tree);
 }
 
 static void check_recovery(struct world *world)
 {
-	struct server *again = new_server();
+	struct tree *again = tree_new(true);
+	struct replay replay;
 
+	replay_init(&replay, again);
 	for (size_t i = 0; i < world->log_count; i++)
-		ASSERT(server_recover(again, blob_bytes(world->log[i])) == 0);
-	ASSERT(tree_digest(server_tree(again)) == tree_digest(server_tree(world->server)));
-	ASSERT(tree_zxid(server_tree(again)) == tree_zxid(server_tree(world->server)));
-	ASSERT(tree_session_count(server_tree(again)) ==
-	       tree_session_count(server_tree(world->server)));
-	tree_check(server_tree(again));
-	server_free(again);
+		ASSERT(replay_txn(&replay, (zxid_t)i + 1, blob_bytes(world->log[i])) == 0);
+	replay_release(&replay);
+	ASSERT(tree_digest(again) == tree_digest(world->tree));
+	ASSERT(tree_zxid(again) == tree_zxid(world->tree));
+	ASSERT(tree_session_count(again) == tree_session_count(world->tree));
+	tree_check(again);
+	tree_free(again);
 }
 
 static void world_release(struct world *world)
@@ -360,6 +366,7 @@ static void world_release(struct world *world)
 	}
 	perform_all(world);
 	server_free(world->server);
+	tree_free(world->tree);
 	for (size_t i = 0; i < world->log_count; i++)
 		blob_unref(world->log[i]);
 	free(world->log);
@@ -367,14 +374,15 @@ static void world_release(struct world *world)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct world world = {.server = new_server(), .now_ms = 1000};
+	struct world world = {.tree = tree_new(true), .now_ms = 1000};
 	struct jute_reader reader;
 
+	world.server = new_server(world.tree);
 	if (size > FUZZ_SIZE_MAX)
 		size = FUZZ_SIZE_MAX;
 	for (int i = 0; i < CONNECTION_COUNT; i++)
 		list_init(&world.peers[i].pending);
-	server_start(world.server, world.now_ms, world.now_ms);
+	server_start(world.server, SERVER_STANDALONE, 0, world.now_ms, world.now_ms);
 	jute_reader_init(&reader, data, size, FUZZ_SIZE_MAX);
 	while (jute_left(&reader) > 0)
 		run_event(&world, &reader);

@@ -24,10 +24,14 @@ static void append(struct fake_driver *driver, const struct server_action *actio
 	driver->log[driver->log_count++] = blob_ref(action->txn);
 }
 
-static void perform(struct fake_driver *driver, const struct server_action *action)
+void fake_perform(struct fake_driver *driver, const struct server_action *action)
 {
 	struct fake_connection *connection;
 
+	if (driver->divert && action->connection == 0) {
+		driver->divert(driver->data, action);
+		return;
+	}
 	if (action->type == SERVER_APPEND) {
 		append(driver, action);
 		return;
@@ -48,25 +52,54 @@ static void perform(struct fake_driver *driver, const struct server_action *acti
 	}
 }
 
-static void perform_all(struct fake_driver *driver)
+void fake_perform_all(struct fake_driver *driver)
 {
 	struct server_action action;
 
+	if (driver->replica) {
+		driver->perform_all(driver);
+		return;
+	}
 	while (server_take_action(driver->server, &action))
-		perform(driver, &action);
+		fake_perform(driver, &action);
 	server_check(driver->server);
-	if (!driver->is_slow && driver->committed < (zxid_t)driver->log_count)
+	if (!driver->divert && !driver->is_slow && driver->committed < (zxid_t)driver->log_count)
 		fake_commit(driver, (zxid_t)driver->log_count);
 }
 
 void fake_driver_init(struct fake_driver *driver, const struct server_config *config)
 {
-	*driver = (struct fake_driver){.now_ms = 1000000, .wall_ms = 1700000000000};
+	fake_driver_init_as(driver, config, SERVER_STANDALONE, 0, tree_new(config->extended_types),
+			    NULL, NULL);
+}
+
+static void init_connections(struct fake_driver *driver)
+{
 	for (int at = 0; at < FAKE_CONNECTION_COUNT_MAX; at++)
 		buf_init(&driver->connections[at].received, SIZE_MAX);
-	driver->server = server_new(config, tree_new(config->extended_types));
-	server_start(driver->server, driver->now_ms, driver->wall_ms);
-	perform_all(driver);
+}
+
+void fake_driver_init_for(struct fake_driver *driver, struct replica *replica,
+			  void (*perform_all)(struct fake_driver *driver), void *data)
+{
+	*driver =
+		(struct fake_driver){.replica = replica, .perform_all = perform_all, .data = data};
+	init_connections(driver);
+}
+
+void fake_driver_init_as(struct fake_driver *driver, const struct server_config *config,
+			 enum server_role role, uint32_t epoch, struct tree *tree,
+			 fake_divert_fn *divert, void *data)
+{
+	*driver = (struct fake_driver){.now_ms = 1000000,
+				       .wall_ms = 1700000000000,
+				       .tree = tree,
+				       .divert = divert,
+				       .data = data};
+	init_connections(driver);
+	driver->server = server_new(config, driver->tree);
+	server_start(driver->server, role, epoch, driver->now_ms, driver->wall_ms);
+	fake_perform_all(driver);
 }
 
 void fake_driver_release(struct fake_driver *driver)
@@ -77,6 +110,8 @@ void fake_driver_release(struct fake_driver *driver)
 		blob_unref(driver->log[at]);
 	free(driver->log);
 	server_free(driver->server);
+	if (driver->tree)
+		tree_free(driver->tree);
 }
 
 /* ---- events ---- */
@@ -86,14 +121,14 @@ void fake_advance(struct fake_driver *driver, msec_t by_ms)
 	driver->now_ms += by_ms;
 	driver->wall_ms += by_ms;
 	server_tick(driver->server, driver->now_ms, driver->wall_ms);
-	perform_all(driver);
+	fake_perform_all(driver);
 }
 
 void fake_commit(struct fake_driver *driver, zxid_t zxid)
 {
 	driver->committed = zxid;
 	server_committed(driver->server, zxid);
-	perform_all(driver);
+	fake_perform_all(driver);
 }
 
 void fake_commit_all(struct fake_driver *driver)
@@ -105,7 +140,7 @@ void fake_commit_all(struct fake_driver *driver)
 void fake_intake(struct fake_driver *driver, bool allowed)
 {
 	server_set_intake(driver->server, allowed);
-	perform_all(driver);
+	fake_perform_all(driver);
 }
 
 void fake_open(struct fake_driver *driver, connection_id_t id, const char *address)
@@ -119,15 +154,21 @@ void fake_open(struct fake_driver *driver, connection_id_t id, const char *addre
 	connection->taken = 0;
 	connection->xid = 0;
 	buf_reset(&connection->received);
-	server_connection_opened(driver->server, id, address);
-	perform_all(driver);
+	if (driver->replica)
+		replica_client_opened(driver->replica, id, address);
+	else
+		server_connection_opened(driver->server, id, address);
+	fake_perform_all(driver);
 }
 
 void fake_close(struct fake_driver *driver, connection_id_t id)
 {
 	connection_of(driver, id)->is_open = false;
-	server_connection_closed(driver->server, id);
-	perform_all(driver);
+	if (driver->replica)
+		replica_client_closed(driver->replica, id);
+	else
+		server_connection_closed(driver->server, id);
+	fake_perform_all(driver);
 }
 
 void fake_send(struct fake_driver *driver, connection_id_t id, struct bytes body)
@@ -138,9 +179,12 @@ void fake_send(struct fake_driver *driver, connection_id_t id, struct bytes body
 	ASSERT(copy || bytes_size(body) == 0);
 	if (bytes_size(body) > 0)
 		memcpy(copy, body.data, bytes_size(body));
-	server_frame(driver->server, id, bytes_of(copy, bytes_size(body)));
+	if (driver->replica)
+		replica_client_frame(driver->replica, id, bytes_of(copy, bytes_size(body)));
+	else
+		server_frame(driver->server, id, bytes_of(copy, bytes_size(body)));
 	free(copy);
-	perform_all(driver);
+	fake_perform_all(driver);
 }
 
 void fake_send_frame(struct fake_driver *driver, connection_id_t id, struct bytes frame)
@@ -188,20 +232,27 @@ void fake_send_connect(struct fake_driver *driver, connection_id_t id, session_i
 	buf_release(&buf);
 }
 
-session_id_t fake_connect(struct fake_driver *driver, connection_id_t id)
+session_id_t fake_take_session(struct fake_driver *driver, connection_id_t id)
 {
+	struct bytes frame = fake_take_frame(driver, id);
 	struct zk_connect_response response;
 	struct jute_reader reader;
-	struct bytes frame;
 
-	fake_send_connect(driver, id, 0, bytes_of("0123456789abcdef", 16), 0);
-	frame = fake_take_frame(driver, id);
 	assert_false(bytes_is_null(frame));
 	jute_reader_init(&reader, (const uint8_t *)frame.data + 4, bytes_size(frame) - 4, 1000);
 	zk_connect_response_read(&reader, &response);
 	assert_int_equal(reader.error, 0);
-	assert_int_not_equal(response.session_id, 0);
 	return response.session_id;
+}
+
+session_id_t fake_connect(struct fake_driver *driver, connection_id_t id)
+{
+	session_id_t session_id;
+
+	fake_send_connect(driver, id, 0, bytes_of("0123456789abcdef", 16), 0);
+	session_id = fake_take_session(driver, id);
+	assert_int_not_equal(session_id, 0);
+	return session_id;
 }
 
 void fake_request(struct fake_driver *driver, connection_id_t id, int32_t opcode,

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "replica/server/replica.h"
 #include "replica/server/server.h"
 #include "src/base/buf.h"
 
@@ -26,11 +27,20 @@ struct fake_connection {
 	int32_t xid;         /* of the last request by fake_request */
 };
 
+/* Takes the actions that are none of a client's connection: of a leader, or a learner. */
+typedef void fake_divert_fn(void *data, const struct server_action *action);
+
 struct fake_driver {
+	struct tree *tree;
 	struct server *server;
+	struct replica
+		*replica; /* instead of these, with perform_all: clients of a whole replica */
+	void (*perform_all)(struct fake_driver *driver);
 	bool is_slow; /* nothing is durable until fake_commit */
 	msec_t now_ms;
 	msec_t wall_ms;
+	fake_divert_fn *divert; /* NULL: a standalone, whose log is here */
+	void *data;
 	zxid_t committed;
 	struct blob **log; /* every transaction, the first is of zxid 1 */
 	size_t log_count;
@@ -39,7 +49,19 @@ struct fake_driver {
 
 /* A server with an empty tree, started. */
 void fake_driver_init(struct fake_driver *driver, const struct server_config *config);
+/* In an ensemble, over a tree that the driver takes over. */
+void fake_driver_init_as(struct fake_driver *driver, const struct server_config *config,
+			 enum server_role role, uint32_t epoch, struct tree *tree,
+			 fake_divert_fn *divert, void *data);
 void fake_driver_release(struct fake_driver *driver);
+
+/* The clients of a replica, whose actions perform_all takes. */
+void fake_driver_init_for(struct fake_driver *driver, struct replica *replica,
+			  void (*perform_all)(struct fake_driver *driver), void *data);
+/* REPLICA_CLIENT */
+void fake_perform(struct fake_driver *driver, const struct server_action *action);
+/* After an event that the test reported by itself. */
+void fake_perform_all(struct fake_driver *driver);
 
 void fake_advance(struct fake_driver *driver, msec_t by_ms);
 void fake_commit(struct fake_driver *driver, zxid_t zxid);
@@ -87,6 +109,8 @@ bool fake_take_reply(struct fake_driver *driver, connection_id_t id, struct fake
 /* The code of the next reply, which must be to xid of the last request; fails the test otherwise.
  */
 int32_t fake_take_code(struct fake_driver *driver, connection_id_t id);
+/* Takes the connect response; the session's id, 0: it is not valid. */
+session_id_t fake_take_session(struct fake_driver *driver, connection_id_t id);
 /* The next frame must be this event. */
 void fake_expect_event(struct fake_driver *driver, connection_id_t id, int32_t type,
 		       const char *path);

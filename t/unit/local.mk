@@ -44,13 +44,13 @@ check_PROGRAMS += %D%/test-properties
 TESTS += %D%/test-properties
 t_unit_test_properties_SOURCES = %D%/test-properties.c %D%/cmocka.h
 t_unit_test_properties_CFLAGS = $(unit_cflags)
-t_unit_test_properties_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
+t_unit_test_properties_LDADD = src/base/libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-config
 TESTS += %D%/test-config
 t_unit_test_config_SOURCES = %D%/test-config.c %D%/cmocka.h
 t_unit_test_config_CFLAGS = $(unit_cflags)
-t_unit_test_config_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
+t_unit_test_config_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/base/libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-txn
 TESTS += %D%/test-txn
@@ -125,14 +125,20 @@ t_unit_test_store_damage_SOURCES = %D%/test-store-damage.c $(store_fixture)
 t_unit_test_store_damage_CFLAGS = $(unit_cflags)
 t_unit_test_store_damage_LDADD = $(store_libs)
 
-replica_test_libs = replica/server/libserver.a replica/tree/libtree.a src/zk/libzk.a \
-	src/base/libbase.a $(ZLIB_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+replica_test_libs = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
+	src/zk/libzk.a src/base/libbase.a $(ZLIB_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-tree
 TESTS += %D%/test-tree
 t_unit_test_tree_SOURCES = %D%/test-tree.c %D%/cmocka.h
 t_unit_test_tree_CFLAGS = $(unit_cflags)
 t_unit_test_tree_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-snapshot
+TESTS += %D%/test-snapshot
+t_unit_test_snapshot_SOURCES = %D%/test-snapshot.c %D%/vectors.c %D%/vectors.h %D%/cmocka.h
+t_unit_test_snapshot_CFLAGS = $(unit_cflags)
+t_unit_test_snapshot_LDADD = $(replica_test_libs)
 
 check_PROGRAMS += %D%/test-session
 TESTS += %D%/test-session
@@ -163,6 +169,20 @@ TESTS += %D%/test-server
 t_unit_test_server_SOURCES = %D%/test-server.c %D%/fake-driver.c %D%/fake-driver.h %D%/cmocka.h
 t_unit_test_server_CFLAGS = $(unit_cflags)
 t_unit_test_server_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-ensemble
+TESTS += %D%/test-ensemble
+t_unit_test_ensemble_SOURCES = %D%/test-ensemble.c %D%/fake-ensemble.c %D%/fake-ensemble.h \
+	%D%/fake-driver.c %D%/fake-driver.h %D%/vectors.c %D%/vectors.h %D%/cmocka.h
+t_unit_test_ensemble_CFLAGS = $(unit_cflags)
+t_unit_test_ensemble_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-replica
+TESTS += %D%/test-replica
+t_unit_test_replica_SOURCES = %D%/test-replica.c %D%/replica-cluster.c %D%/replica-cluster.h \
+	%D%/fake-driver.c %D%/fake-driver.h %D%/cmocka.h
+t_unit_test_replica_CFLAGS = $(unit_cflags)
+t_unit_test_replica_LDADD = $(replica_test_libs)
 
 check_PROGRAMS += %D%/test-server-vectors
 TESTS += %D%/test-server-vectors
@@ -197,13 +217,58 @@ t_unit_test_clients_CFLAGS = $(unit_cflags)
 t_unit_test_clients_LDADD = replica/io/libreplicaio.a src/io/libio.a src/zk/libzk.a \
 	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-peers
+TESTS += %D%/test-peers
+t_unit_test_peers_SOURCES = %D%/test-peers.c %D%/raw-socket.c %D%/raw-socket.h %D%/cmocka.h
+t_unit_test_peers_CFLAGS = $(unit_cflags)
+t_unit_test_peers_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/io/libio.a src/zk/libzk.a \
+	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-links
+TESTS += %D%/test-links
+t_unit_test_links_SOURCES = %D%/test-links.c %D%/raw-socket.c %D%/raw-socket.h %D%/cmocka.h
+t_unit_test_links_CFLAGS = $(unit_cflags)
+t_unit_test_links_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/io/libio.a src/zk/libzk.a \
+	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-fourletter
 TESTS += %D%/test-fourletter
 t_unit_test_fourletter_SOURCES = %D%/test-fourletter.c %D%/cmocka.h
 t_unit_test_fourletter_CFLAGS = $(unit_cflags)
 t_unit_test_fourletter_LDADD = replica/io/libreplicaio.a replica/server/libserver.a \
-	replica/tree/libtree.a src/io/libio.a src/zk/libzk.a src/base/libbase.a $(UV_LIBS) \
-	$(SQLITE_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+	replica/zab/libzab.a replica/tree/libtree.a src/io/libio.a src/zk/libzk.a \
+	src/base/libbase.a $(UV_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-zab-codecs
+TESTS += %D%/test-zab-codecs
+t_unit_test_zab_codecs_SOURCES = %D%/test-zab-codecs.c %D%/vectors.c %D%/vectors.h %D%/cmocka.h
+t_unit_test_zab_codecs_CFLAGS = $(unit_cflags)
+t_unit_test_zab_codecs_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-zab
+TESTS += %D%/test-zab
+t_unit_test_zab_SOURCES = %D%/test-zab.c %D%/zab-cluster.c %D%/zab-cluster.h %D%/cmocka.h
+t_unit_test_zab_CFLAGS = $(unit_cflags)
+t_unit_test_zab_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-zab-vectors
+TESTS += %D%/test-zab-vectors
+t_unit_test_zab_vectors_SOURCES = %D%/test-zab-vectors.c %D%/vectors.c %D%/vectors.h %D%/cmocka.h
+t_unit_test_zab_vectors_CFLAGS = $(unit_cflags)
+t_unit_test_zab_vectors_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+check_PROGRAMS += %D%/test-election
+TESTS += %D%/test-election
+t_unit_test_election_SOURCES = %D%/test-election.c %D%/cmocka.h
+t_unit_test_election_CFLAGS = $(unit_cflags)
+t_unit_test_election_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-election-world
+TESTS += %D%/test-election-world
+t_unit_test_election_world_SOURCES = %D%/test-election-world.c %D%/apache-election.c \
+	%D%/apache-election.h %D%/cmocka.h
+t_unit_test_election_world_CFLAGS = $(unit_cflags)
+t_unit_test_election_world_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a \
+	$(CMOCKA_LIBS)
 endif
 
 # Not a test by itself: t/t2100-client-session.sh runs it.
@@ -212,4 +277,7 @@ t_unit_client_load_SOURCES = %D%/client-load.c
 t_unit_client_load_LDADD = src/client/libclient.a src/io/libio.a src/zk/libzk.a src/base/libbase.a \
 	$(UV_LIBS)
 
-EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-log.txt %D%/vectors-quorum.txt
+EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-election.txt %D%/vectors-log.txt \
+	%D%/vectors-quorum.txt
+EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-log.txt %D%/vectors-quorum.txt \
+	%D%/vectors-snapshot.txt

@@ -205,7 +205,8 @@ static void options_that_only_java_needs_are_silent(void **state)
 	config_release(&config);
 }
 
-#define ENSEMBLE MINIMAL "initLimit=10\nsyncLimit=5\nserver.1=a:2888:3888\nserver.2=b:2888:3888\n"
+#define ENSEMBLE_LINES "initLimit=10\nsyncLimit=5\nserver.1=a:2888:3888\nserver.2=b:2888:3888\n"
+#define ENSEMBLE       MINIMAL ENSEMBLE_LINES
 
 static int parse_ensemble(struct config *config, const char *text, int64_t myid)
 {
@@ -284,20 +285,92 @@ static void bad_server_lines_say_why(void **state)
 	expect_error(MINIMAL "weight.1=3\n", "zoo.cfg:3: weight.1: there is no server.1");
 }
 
+static void expect_no_identity(const char *text, int64_t myid, const char *sentence)
+{
+	struct config config;
+
+	assert_int_equal(parse_ensemble(&config, text, myid), -EINVAL);
+	assert_string_equal(config.error, sentence);
+	config_release(&config);
+}
+
+static void expect_members(const char *text, const char *members)
+{
+	struct config config;
+	struct buf buf;
+
+	assert_int_equal(parse_ensemble(&config, text, 1), 0);
+	buf_init(&buf, 64 << 10);
+	config_write_members(&config, &buf);
+	assert_int_equal(buf.size, strlen(members));
+	assert_memory_equal(buf.data, members, buf.size);
+	assert_int_equal(config_self(&config)->id, 1);
+	buf_release(&buf);
+	config_release(&config);
+}
+
+static void the_members_are_written_as_servers_exchange_them(void **state)
+{
+	expect_members(ENSEMBLE "server.3 = [::1]:2888:3888:observer;[fe80::1]:2182\n",
+		       "server.1=a:2888:3888:participant\n"
+		       "server.2=b:2888:3888:participant\n"
+		       "server.3=[::1]:2888:3888:observer;[fe80::1]:2182\n"
+		       "version=0");
+	expect_members("dataDir=/d\n" ENSEMBLE_LINES "multiAddress.enabled=true\n"
+		       "server.3=c:1:2|d:3:4;2181\nclientPort=2181\n"
+		       "group.1=1:2\ngroup.2=3\nweight.2=0\n",
+		       "server.1=a:2888:3888:participant\n"
+		       "server.2=b:2888:3888:participant\n"
+		       "server.3=c:1:2|d:3:4:participant;0.0.0.0:2181\n"
+		       "group.1=1:2\ngroup.2=3\n"
+		       "weight.1=1\nweight.2=0\nweight.3=1\n"
+		       "version=0");
+}
+
+static void groups_hold_every_participant_once(void **state)
+{
+	static const char sentence[] = "zoo.cfg: group.N: the groups must hold every participant "
+				       "once, and servers that are there";
+
+	expect_no_identity(ENSEMBLE "group.1=1\n", 1, sentence);
+	expect_no_identity(ENSEMBLE "group.1=1:2\ngroup.2=2\n", 1, sentence);
+	expect_no_identity(ENSEMBLE "group.1=1:2:3\n", 1, sentence);
+	expect_error(ENSEMBLE "group.1=\n",
+		     "zoo.cfg:7: group.1: needs group.N=A:B:C, numbers of servers");
+	expect_error(ENSEMBLE "group.x=1:2\n",
+		     "zoo.cfg:7: group.x: needs group.N=A:B:C, numbers of servers");
+}
+
+static void reconfig_of_an_ensemble_is_not_there_yet(void **state)
+{
+	struct config config;
+
+	assert_int_equal(parse_ensemble(&config, ENSEMBLE "reconfigEnabled=true\n", 1), 0);
+	assert_false(config.reconfig_enabled);
+	assert_int_equal(config.warning_count, 1);
+	assert_string_equal(config.warnings[0], "zoo.cfg: reconfigEnabled: is not supported yet: "
+						"the members stay as they are configured");
+	config_release(&config);
+}
+
 static void an_ensemble_needs_its_limits_and_its_own_number(void **state)
 {
 	struct config config;
 
 	assert_int_equal(parse_ensemble(&config, ENSEMBLE, 2), 0);
 	config_release(&config);
-	assert_int_equal(parse_ensemble(&config, ENSEMBLE, -1), -EINVAL);
-	assert_string_equal(config.error,
-			    "zoo.cfg: dataDir: has no file myid, which an ensemble needs");
-	config_release(&config);
-	assert_int_equal(parse_ensemble(&config, ENSEMBLE, 3), -EINVAL);
-	assert_string_equal(config.error,
-			    "zoo.cfg: server.N: there is none for the number in myid");
-	config_release(&config);
+	expect_no_identity(ENSEMBLE, -1,
+			   "zoo.cfg: dataDir: /d is not there; a server of an ensemble needs it, "
+			   "with a file myid that holds the N of its own server.N line");
+	expect_no_identity("clientPort=1\ndataDir=/usr\n" ENSEMBLE_LINES, -1,
+			   "zoo.cfg: dataDir: /usr has no file myid; it holds the N of this "
+			   "server's own server.N line");
+	expect_no_identity(ENSEMBLE, 3,
+			   "zoo.cfg: dataDir: /d/myid says 3, but there is no server.3");
+	expect_no_identity(
+		ENSEMBLE "extendedTypesEnabled=true\nserver.255=c:1:2\n", 255,
+		"zoo.cfg: dataDir: /d/myid says 255; with extendedTypesEnabled 254 is the "
+		"largest");
 	assert_int_equal(parse_ensemble(&config, MINIMAL "server.1=a:1:2\nserver.2=b:1:2\n", 1),
 			 -EINVAL);
 	assert_string_equal(config.error, "zoo.cfg: initLimit: is missing");
@@ -462,6 +535,9 @@ int main(void)
 		cmocka_unit_test(server_lines_become_servers),
 		cmocka_unit_test(bad_server_lines_say_why),
 		cmocka_unit_test(an_ensemble_needs_its_limits_and_its_own_number),
+		cmocka_unit_test(the_members_are_written_as_servers_exchange_them),
+		cmocka_unit_test(groups_hold_every_participant_once),
+		cmocka_unit_test(reconfig_of_an_ensemble_is_not_there_yet),
 		cmocka_unit_test(one_participant_is_standalone_at_its_lines_client_port),
 		cmocka_unit_test(members_live_in_one_file_only),
 		cmocka_unit_test(the_dynamic_file_holds_members_only),

@@ -1,6 +1,7 @@
 /* The server step by step: order of answers, sessions, what is refused and how. */
 #include <errno.h>
 
+#include "replica/tree/replay.h"
 #include "replica/tree/session.h"
 #include "replica/tree/txn.h"
 #include "src/base/prng.h"
@@ -400,40 +401,46 @@ static void test_connection_without_a_session_ends(void **state)
 
 /* ---- restart ---- */
 
-static struct server *recover(const struct fake_driver *driver)
+static struct tree *recover(const struct fake_driver *driver)
 {
-	struct server_config config;
-	struct server *server;
+	struct tree *tree = tree_new(false);
+	struct replay replay;
 
-	server_config_init(&config);
-	server = server_new(&config, tree_new(false));
+	replay_init(&replay, tree);
 	for (size_t at = 0; at < driver->log_count; at++)
-		assert_int_equal(server_recover(server, blob_bytes(driver->log[at])), 0);
-	return server;
+		assert_int_equal(replay_txn(&replay, (zxid_t)at + 1, blob_bytes(driver->log[at])),
+				 0);
+	assert_int_equal(replay.digest_mismatches, 0);
+	/* Nothing that was there before comes again, and no other than the next. */
+	assert_int_equal(replay_txn(&replay, 1, blob_bytes(driver->log[0])), -EBADMSG);
+	assert_int_equal(
+		replay_txn(&replay, (zxid_t)driver->log_count + 1, blob_bytes(driver->log[0])),
+		-EBADMSG);
+	assert_int_equal(replay_txn(&replay, (zxid_t)driver->log_count + 1, bytes_of("junk", 4)),
+			 -EBADMSG);
+	replay_release(&replay);
+	return tree;
 }
 
 static void test_the_log_makes_the_same_tree(void **state)
 {
 	struct fake_driver *driver = *state;
+	struct server_config config;
 	struct server_action action;
-	struct server_stats stats;
 	struct server *server;
+	struct tree *tree;
 	session_id_t id = fake_connect(driver, 1);
 
 	fake_create(driver, 1, "/a", "x", 0);
 	fake_create(driver, 1, "/a/e", "x", ZK_EPHEMERAL_SEQUENTIAL);
 	fake_create(driver, 1, "/a", "x", 0);
 	fake_set_data(driver, 1, "/a", "y", -1);
-	server = recover(driver);
-	assert_int_equal(tree_digest(server_tree(server)),
-			 tree_digest(server_tree(driver->server)));
-	assert_int_equal(tree_zxid(server_tree(server)), driver->committed);
-	server_get_stats(server, &stats);
-	assert_int_equal(stats.digest_mismatches, 0);
-	/* Nothing that was there before comes again. */
-	assert_int_equal(server_recover(server, blob_bytes(driver->log[0])), -EBADMSG);
-	assert_int_equal(server_recover(server, bytes_of("junk", 4)), -EBADMSG);
-	server_start(server, 5, 6);
+	tree = recover(driver);
+	assert_int_equal(tree_digest(tree), tree_digest(server_tree(driver->server)));
+	assert_int_equal(tree_zxid(tree), driver->committed);
+	server_config_init(&config);
+	server = server_new(&config, tree);
+	server_start(server, SERVER_STANDALONE, 0, 5, 6);
 	assert_false(server_take_action(server, &action));
 	assert_non_null(tree_find_session(server_tree(server), id));
 	server_check(server);
@@ -446,6 +453,7 @@ static void test_the_log_makes_the_same_tree(void **state)
 	server_committed(server, action.zxid);
 	assert_int_equal(tree_ephemeral_count(server_tree(server)), 0);
 	server_free(server);
+	tree_free(tree);
 }
 
 static void test_ephemerals_of_no_session_go_at_start(void **state)
@@ -462,13 +470,14 @@ static void test_ephemerals_of_no_session_go_at_start(void **state)
 	assert_int_equal(tree_load_row(tree, &row), 0);
 	server_config_init(&config);
 	server = server_new(&config, tree);
-	server_start(server, 0, 0);
+	server_start(server, SERVER_STANDALONE, 0, 0, 0);
 	assert_true(server_take_action(server, &action));
 	assert_int_equal(action.type, SERVER_APPEND);
 	server_committed(server, 1);
 	assert_null(tree_find(tree, bytes_of_text("/e")));
 	server_check(server);
 	server_free(server);
+	tree_free(tree);
 }
 
 /* ---- flow ---- */

@@ -1,0 +1,32 @@
+#include "replica/tree/replay.h"
+
+#include <errno.h>
+
+#include "replica/tree/txn.h"
+
+void replay_init(struct replay *replay, struct tree *tree)
+{
+	*replay = (struct replay){0};
+	apply_init(&replay->apply, tree, NULL, NULL, NULL);
+}
+
+void replay_release(struct replay *replay)
+{
+	apply_release(&replay->apply);
+}
+
+int replay_txn(struct replay *replay, zxid_t zxid, struct bytes bytes)
+{
+	struct tree *tree = replay->apply.tree;
+	struct txn txn;
+	int error = txn_decode(bytes, &txn);
+
+	if (error)
+		return error;
+	if (txn.header.zxid != zxid || zxid <= tree_zxid(tree))
+		return -EBADMSG;
+	apply_txn(&replay->apply, &txn);
+	if (txn_contradicts_digest(&txn, tree_digest(tree)))
+		replay->digest_mismatches++;
+	return 0;
+}
