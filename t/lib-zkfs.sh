@@ -214,3 +214,25 @@ watch () {
 unwatch () {
 	kill "$watcher"
 }
+
+# after_a_marker FILE DIR: what was raised in DIR before, FILE has by now, and FILE.before has it
+# alone. In a mount the marker is another client's, and comes behind all that waits to be raised.
+after_a_marker () {
+	marker=marker-$(now_ms) &&
+	marker_znode=/${2#*/}/$marker &&
+	if is_mounted "${2%%/*}"
+	then
+		zk create "$marker_znode" ''
+	else
+		: >"$2/$marker"
+	fi &&
+	wait_for 10 "grep -q 'CREATE $2/$marker' $1" &&
+	if is_mounted "${2%%/*}"
+	then
+		zk delete "$marker_znode"
+	else
+		rm "$2/$marker"
+	fi &&
+	wait_for 10 "grep -q 'DELETE $2/$marker' $1" &&
+	grep -v "$marker" "$1" >"$1.before"
+}
