@@ -34,6 +34,13 @@ write_zoo_cfg () {
 	test $# = 0 || printf '%s\n' "$@" >>"$cfg_name/zoo.cfg"
 }
 
+# silence PID: it goes on when it gets CONT. kill(1) alone returns while a process of several threads
+# still runs: one of them has to be scheduled to stop the others.
+silence () {
+	kill -s STOP "$1" &&
+	wait_for 10 "! grep -hs '^State:' /proc/$1/task/*/status | grep -qv '	T'"
+}
+
 # launch NAME COMMAND...: in the background, its output in NAME/log, its pid in NAME/pid.
 launch () {
 	launch_name=$1
@@ -184,7 +191,7 @@ zk () {
 	timeout 60 "$PYTHON" "$srcdir/t/zk.py" "$server_addr" "$@"
 }
 
-# start_proxy NAME: a way to the server that can be cut (stop_proxy) or silenced (kill -s STOP);
+# start_proxy NAME: a way to the server that can be cut (stop_proxy) or silenced (silence);
 # its address is in NAME/addr, its pid in NAME/pid. Started again, it has the same address.
 start_proxy () {
 	mkdir -p "$1" &&
