@@ -13,8 +13,10 @@ fs_libfs_a_SOURCES = \
 	%D%/file.c %D%/file.h %D%/fs.h \
 	%D%/handle.c %D%/handle.h \
 	%D%/change.c %D%/change.h \
+	%D%/command.h \
 	%D%/compare.c %D%/compare.h \
 	%D%/inject.c %D%/inject.h \
+	%D%/inject-answer.c \
 	%D%/inval.c %D%/inval.h \
 	%D%/mount.c %D%/mount.h \
 	%D%/mountpoint.c %D%/mountpoint.h \

@@ -34,6 +34,13 @@ write_zoo_cfg () {
 	test $# = 0 || printf '%s\n' "$@" >>"$cfg_name/zoo.cfg"
 }
 
+# silence PID: it goes on when it gets CONT. kill(1) alone returns while a process of several threads
+# still runs: one of them has to be scheduled to stop the others.
+silence () {
+	kill -s STOP "$1" &&
+	wait_for 10 "! grep -hs '^State:' /proc/$1/task/*/status | grep -qv '	T'"
+}
+
 # launch NAME COMMAND...: in the background, its output in NAME/log, its pid in NAME/pid.
 launch () {
 	launch_name=$1
@@ -270,7 +277,7 @@ zk () {
 	timeout 60 "$PYTHON" "$srcdir/t/zk.py" "$server_addr" "$@"
 }
 
-# start_proxy NAME: a way to the server that can be cut (stop_proxy) or silenced (kill -s STOP);
+# start_proxy NAME: a way to the server that can be cut (stop_proxy) or silenced (silence);
 # its address is in NAME/addr, its pid in NAME/pid. Started again, it has the same address.
 start_proxy () {
 	mkdir -p "$1" &&
@@ -299,4 +306,26 @@ watch () {
 
 unwatch () {
 	kill "$watcher"
+}
+
+# after_a_marker FILE DIR: what was raised in DIR before, FILE has by now, and FILE.before has it
+# alone. In a mount the marker is another client's, and comes behind all that waits to be raised.
+after_a_marker () {
+	marker=marker-$(now_ms) &&
+	marker_znode=/${2#*/}/$marker &&
+	if is_mounted "${2%%/*}"
+	then
+		zk create "$marker_znode" ''
+	else
+		: >"$2/$marker"
+	fi &&
+	wait_for 10 "grep -q 'CREATE $2/$marker' $1" &&
+	if is_mounted "${2%%/*}"
+	then
+		zk delete "$marker_znode"
+	else
+		rm "$2/$marker"
+	fi &&
+	wait_for 10 "grep -q 'DELETE $2/$marker' $1" &&
+	grep -v "$marker" "$1" >"$1.before"
 }

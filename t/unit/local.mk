@@ -69,6 +69,12 @@ t_unit_test_fs_node_SOURCES = %D%/test-fs-node.c %D%/cmocka.h
 t_unit_test_fs_node_CFLAGS = $(unit_cflags) $(FUSE_CFLAGS)
 t_unit_test_fs_node_LDADD = fs/libfs.a src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-fs-inject
+TESTS += %D%/test-fs-inject
+t_unit_test_fs_inject_SOURCES = %D%/test-fs-inject.c %D%/cmocka.h
+t_unit_test_fs_inject_CFLAGS = $(unit_cflags) $(FUSE_CFLAGS)
+t_unit_test_fs_inject_LDADD = fs/libfs.a src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-fs-overflow
 TESTS += %D%/test-fs-overflow
 t_unit_test_fs_overflow_SOURCES = %D%/test-fs-overflow.c %D%/cmocka.h
