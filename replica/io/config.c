@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "replica/io/config_keys.h"
-#include "replica/io/properties.h"
 #include "src/base/assert.h"
 #include "src/base/mem.h"
+#include "src/base/properties.h"
 #include "src/zk/opcode.h"
 
 /* ---- sentences ---- */

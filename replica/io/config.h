@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "replica/io/quorum_server.h"
+#include "replica/zab/quorum_server.h"
 
 /*
  * zoo.cfg: what ZooKeeper's QuorumPeerConfig and its system properties say,

@@ -9,8 +9,6 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/node.c %D%/node.h %D%/node_impl.h \
 	%D%/node_clients.c \
 	%D%/node_store.c \
-	%D%/properties.c %D%/properties.h \
-	%D%/quorum_server.c %D%/quorum_server.h \
 	%D%/recovery.c %D%/recovery.h \
 	%D%/store.c %D%/store.h \
 	%D%/store_db.c %D%/store_db.h \
@@ -30,6 +28,7 @@ zkfsd_SOURCES = %D%/main.c
 zkfsd_LDADD = \
 	replica/io/libreplicaio.a \
 	replica/server/libserver.a \
+	replica/zab/libzab.a \
 	replica/tree/libtree.a \
 	src/io/libio.a \
 	src/zk/libzk.a \

@@ -24,15 +24,17 @@
 enum {
 	MEMBERS_MAX = 255,
 	MEMBERS_TEXT_SIZE_MAX = 64 * 1024,
+	MEMBER_WEIGHT_MAX = INT32_MAX,
+	MEMBER_NO_GROUP = -1,
 };
 
 struct member {
 	int64_t sid;
 	bool is_observer;
-	int64_t weight; /* 1 without a weight line */
-	int64_t group;  /* 0: in none */
-	/* The value of its server line: "host:port:port:participant;..." in members->text. */
-	struct bytes address;
+	int64_t weight; /* 1 without a weight line; it counts inside groups only */
+	int64_t group;  /* MEMBER_NO_GROUP: in none */
+	/* The value of its server line, without escapes: "host:port:port:participant;..." */
+	char *address;
 };
 
 struct members {
@@ -40,16 +42,18 @@ struct members {
 	size_t count;
 	struct member *members; /* by sid, ascending */
 	bool has_groups;        /* hierarchical quorums; else a majority of the voters */
-	char *text;
+	char *text;             /* '\0' behind it */
 	size_t text_size;
 };
 
 /*
- * Parse a text: Java's properties as far as servers write them (`key=value` or
- * `key:value`, blanks around both, `#` and `!` comments, backslash escapes). A
- * text without `version` has version 0. 0, or -EBADMSG: an unknown key, a
- * server line that can't be read, a sid twice, no voter, a group with an unknown
- * server, more than a maximum. ret_members is untouched then.
+ * Parse a text: Java's properties (base/properties.h), server lines as in
+ * zoo.cfg (zab/quorum_server.h), numbers in decimal, the version in hexadecimal.
+ * A text without `version` has version 0. 0, or -EBADMSG: an unknown key, a line
+ * that can't be read, no voter; with groups, a voter that is in none, a server
+ * in two, or one that is no member, or an observer without a weight
+ * (QuorumHierarchical.parse); more than a maximum. ret_members is untouched
+ * then. Of two lines with one key the later counts, as in Java.
  */
 int members_parse(struct bytes text, struct members *ret_members);
 void members_copy(struct members *ret_copy, const struct members *members);
@@ -60,8 +64,11 @@ const struct member *members_find(const struct members *members, int64_t sid);
 bool members_is_voter(const struct members *members, int64_t sid);
 size_t members_voter_count(const struct members *members);
 
-/* The same sids, roles and addresses. */
+/* The same sids, roles and addresses (QuorumVerifier.equals). */
 bool members_equal(const struct members *a, const struct members *b);
+
+/* May it lead? A voter of weight 0 in its group is never voted for. */
+bool members_may_lead(const struct members *members, int64_t sid);
 
 /*
  * Is the set of voters for which has() is true a quorum? Others are not asked

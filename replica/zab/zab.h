@@ -27,7 +27,10 @@
  *		perform(&action);
  *
  * Same state and event, same actions and bytes. Time comes by zab_tick only: call it at
- * every turn before the other events of that turn.
+ * every turn before the other events of that turn. Events may also be reported while actions
+ * are performed (a ZAB_PINGED is answered at once): theirs are queued behind. What an action
+ * points to is valid until zab_take_action has returned false; only ZAB_RECEIVED's packet points
+ * into what zab_packet was given, which the driver keeps until then.
  *
  * A transaction is opaque bytes with a zxid. A link is a connection on a
  * quorum port, a number of the driver's choice, never used twice.
@@ -47,8 +50,8 @@
  *  - LOOKING begins only when everything appended before is durable (lessons R5)
  *
  * Invariants (zab_check):
- *  1. the four zxids are in order, and history (zab/history.h) is contiguous from its base to the
- *last appended
+ *  1. the four zxids are in order, and history (zab/history.h) is contiguous from its base to
+ *     the last appended
  *  2. what is proposed in an epoch has the counters 1, 2, 3, ... (R6, on send and on receive)
  *  3. accepted_epoch >= current_epoch; acknowledged NEWLEADER of e means current_epoch == e durable
  *  4. a leader counts an ack of a learner only behind that learner's ack of NEWLEADER
@@ -77,11 +80,15 @@ struct zab_config {
 	 * (R18). */
 	bool may_bootstrap;
 };
-void zab_config_init(struct zab_config *config); /* ZooKeeper's defaults; members empty */
+/* ZooKeeper's sample values, members empty. history_*_max are ours: 32 MiB, 100,000. */
+void zab_config_init(struct zab_config *config);
 
 /* What the disk holds at start. */
 struct zab_durable {
-	bool is_empty; /* the store was just made: nothing was ever accepted (R18) */
+	/* It was made for this ensemble and was never in sync: current_epoch is 0, the tree empty.
+	   What it may have accepted or logged meanwhile counts for nothing: it is no voter (R18).
+	   The first current_epoch above 0 that becomes durable ends this. */
+	bool is_empty;
 	uint32_t accepted_epoch;
 	uint32_t current_epoch;
 	zxid_t base_zxid; /* of the generation: the log begins behind it */
@@ -124,13 +131,17 @@ void zab_packet(struct zab *zab, zab_link_t link, const struct zab_packet *packe
 
 /* ---- events: the own disk ---- */
 
-/* Appended transactions up to zxid are durable. */
+/*
+ * Appended transactions up to zxid are durable. Not of a staged generation: what is appended there
+ * is durable with ZAB_INSTALL_SNAPSHOT, or dropped.
+ */
 void zab_logged(struct zab *zab, zxid_t zxid);
 /* ZAB_SET_EPOCHS or ZAB_INSTALL_SNAPSHOT is durable, with all that was appended before it. */
 void zab_epochs_durable(struct zab *zab);
 /* ZAB_TRUNCATE is durable. */
 void zab_truncated(struct zab *zab);
-/* The tree's database is at zxid. */
+/* The tree's database is at zxid; the valid generation's, so not from ZAB_INSTALL_SNAPSHOT until
+ * that is durable. */
 void zab_tree_durable(struct zab *zab, zxid_t zxid);
 
 /* ---- events: snapshots ---- */
@@ -141,7 +152,8 @@ void zab_tree_durable(struct zab *zab, zxid_t zxid);
  * stream.
  */
 void zab_snapshot_opened(struct zab *zab, zab_link_t link, zxid_t zxid);
-/* The stream is on the link in whole. If that fails the driver closes the link. */
+/* The stream is on the link in whole. If that fails the driver closes the link. While a stream is
+ * on a link its time is the driver's: it ends the link where nothing moves for init_limit. */
 void zab_snapshot_sent(struct zab *zab, zab_link_t link);
 /* ZAB_RECEIVE_SNAPSHOT: the stream was read in whole, its end included, and is staged; or it is no
  * good. */
@@ -162,7 +174,7 @@ void zab_propose(struct zab *zab, zxid_t zxid, struct blob *txn);
 /* Send a packet of the application's (REQUEST, REVALIDATE, SYNC) to a learner, or to the leader
  * (link ignored while not leading). Dropped where the link is gone. */
 void zab_send(struct zab *zab, zab_link_t link, const struct zab_packet *packet);
-/* The answer to ZAB_PINGED: the table of touched sessions (never null). */
+/* The answer to ZAB_PINGED: the table of touched sessions (never null; struct zab_session). */
 void zab_pong(struct zab *zab, struct bytes table);
 
 /* ---- actions ---- */
@@ -181,7 +193,8 @@ enum zab_action_type {
 	ZAB_SEND, /* bytes: one whole packet, on link */
 	ZAB_CLOSE,
 	/* Disk. Performed in order; each is reported when durable. */
-	ZAB_APPEND,     /* zxid, txn, and committed: a lower bound to store with it -> zab_logged */
+	ZAB_APPEND,     /* zxid, txn, and committed: a lower bound to store with it (in a staged
+			   generation its base) -> zab_logged */
 	ZAB_SET_EPOCHS, /* -> zab_epochs_durable */
 	ZAB_TRUNCATE,   /* drop the log above zxid -> zab_truncated */
 	/* Snapshots. */
@@ -200,7 +213,7 @@ enum zab_action_type {
 	ZAB_DELIVER,  /* zxid, txn: committed and logged; in order, without a gap */
 	ZAB_RECEIVED, /* packet of link for the application: REQUEST, REVALIDATE, SYNC, PING (a
 			 learner's table; sid is who) */
-	ZAB_PINGED,   /* a learner is asked for its touched sessions: answer with zab_pong */
+	ZAB_PINGED,   /* we are asked for our touched sessions: answer with zab_pong */
 	/* For the operator: text, level (0 debug, 1 info, 2 warning, 3 error). */
 	ZAB_LOG,
 	/* It can't go on: say text and end the process, exit status not zero. */
@@ -226,9 +239,9 @@ struct zab_action {
 	uint32_t epoch;
 	bool is_serving;
 	int level;
-	struct bytes bytes;       /* NOTIFY, SEND; valid until the next event */
+	struct bytes bytes;       /* NOTIFY, SEND */
 	struct blob *txn;         /* APPEND, DELIVER: take a reference to keep it */
-	struct zab_packet packet; /* RECEIVED: valid until the next event */
+	struct zab_packet packet; /* RECEIVED */
 	const char *text;
 };
 

@@ -12,4 +12,5 @@ src_base_libbase_a_SOURCES = \
 	%D%/mem.c %D%/mem.h \
 	%D%/msec.h \
 	%D%/prng.c %D%/prng.h \
+	%D%/properties.c %D%/properties.h \
 	%D%/siphash.c %D%/siphash.h

@@ -56,7 +56,7 @@ t_fuzz_fuzz_text_LDADD = src/zk/libzk.a src/base/libbase.a
 
 t_fuzz_fuzz_config_SOURCES = %D%/fuzz-config.c %D%/fuzz.h $(fuzz_driver)
 t_fuzz_fuzz_config_LDFLAGS = $(fuzz_ldflags)
-t_fuzz_fuzz_config_LDADD = replica/io/libreplicaio.a src/base/libbase.a
+t_fuzz_fuzz_config_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/base/libbase.a
 
 t_fuzz_fuzz_client_SOURCES = %D%/fuzz-client.c %D%/fuzz.h $(fuzz_driver)
 t_fuzz_fuzz_client_LDFLAGS = $(fuzz_ldflags)

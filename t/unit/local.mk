@@ -44,13 +44,13 @@ check_PROGRAMS += %D%/test-properties
 TESTS += %D%/test-properties
 t_unit_test_properties_SOURCES = %D%/test-properties.c %D%/cmocka.h
 t_unit_test_properties_CFLAGS = $(unit_cflags)
-t_unit_test_properties_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
+t_unit_test_properties_LDADD = src/base/libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-config
 TESTS += %D%/test-config
 t_unit_test_config_SOURCES = %D%/test-config.c %D%/cmocka.h
 t_unit_test_config_CFLAGS = $(unit_cflags)
-t_unit_test_config_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
+t_unit_test_config_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/base/libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-txn
 TESTS += %D%/test-txn
@@ -204,6 +204,12 @@ t_unit_test_fourletter_CFLAGS = $(unit_cflags)
 t_unit_test_fourletter_LDADD = replica/io/libreplicaio.a replica/server/libserver.a \
 	replica/tree/libtree.a src/io/libio.a src/zk/libzk.a src/base/libbase.a $(UV_LIBS) \
 	$(SQLITE_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-zab-codecs
+TESTS += %D%/test-zab-codecs
+t_unit_test_zab_codecs_SOURCES = %D%/test-zab-codecs.c %D%/vectors.c %D%/vectors.h %D%/cmocka.h
+t_unit_test_zab_codecs_CFLAGS = $(unit_cflags)
+t_unit_test_zab_codecs_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 endif
 
 # Not a test by itself: t/t2100-client-session.sh runs it.
@@ -212,4 +218,5 @@ t_unit_client_load_SOURCES = %D%/client-load.c
 t_unit_client_load_LDADD = src/client/libclient.a src/io/libio.a src/zk/libzk.a src/base/libbase.a \
 	$(UV_LIBS)
 
-EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-log.txt %D%/vectors-quorum.txt
+EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-election.txt %D%/vectors-log.txt \
+	%D%/vectors-quorum.txt

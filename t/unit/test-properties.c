@@ -2,8 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replica/io/properties.h"
 #include "src/base/buf.h"
+#include "src/base/properties.h"
 #include "t/unit/cmocka.h"
 
 static int parse(struct properties *properties, const char *text)

@@ -1,4 +1,4 @@
-#include "replica/io/quorum_server.h"
+#include "replica/zab/quorum_server.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-#ifndef REPLICA_IO_QUORUM_SERVER_H
-#define REPLICA_IO_QUORUM_SERVER_H
+#ifndef ZAB_QUORUM_SERVER_H
+#define ZAB_QUORUM_SERVER_H
 
 #include <stdbool.h>
 #include <stddef.h>

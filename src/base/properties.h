@@ -1,5 +1,5 @@
-#ifndef REPLICA_IO_PROPERTIES_H
-#define REPLICA_IO_PROPERTIES_H
+#ifndef BASE_PROPERTIES_H
+#define BASE_PROPERTIES_H
 
 #include <stddef.h>
 

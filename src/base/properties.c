@@ -1,4 +1,4 @@
-#include "replica/io/properties.h"
+#include "src/base/properties.h"
 
 #include <errno.h>
 #include <stdbool.h>
