@@ -169,8 +169,7 @@ static void take_effect(struct sim_disk *disk, struct operation *operation)
 {
 	switch (operation->type) {
 	case APPEND:
-		rows_append(disk,
-			    operation->is_staged && disk->is_staging ? &disk->staged : &disk->valid,
+		rows_append(disk, operation->is_staged ? &disk->staged : &disk->valid,
 			    &operation->row);
 		break;
 	case SET_EPOCHS:
@@ -185,11 +184,11 @@ static void take_effect(struct sim_disk *disk, struct operation *operation)
 		disk->accepted_epoch = operation->accepted;
 		disk->current_epoch = operation->current;
 		if (operation->type == INSTALL) {
-			stop_tree(disk);
 			generation_release(&disk->valid);
 			disk->valid = disk->staged;
 			disk->staged = (struct sim_generation){0};
 			disk->is_staging = false;
+			disk->is_installing = false;
 		}
 		break;
 	case TRUNCATE:
@@ -210,6 +209,7 @@ static void sync_done(void *data)
 {
 	struct sim_disk *disk = data;
 	size_t count = disk->batch_count;
+	zxid_t logged = 0; /* in the valid generation */
 	struct operation last;
 
 	if (is_paused(disk, &disk->timer))
@@ -225,13 +225,16 @@ static void sync_done(void *data)
 
 		take_effect(disk, operation);
 		last = *operation;
+		if (last.type == APPEND && !last.is_staged)
+			logged = last.row.zxid;
 		operation_free(operation);
 	}
 	disk->batch_count = 0;
 	begin_sync(disk);
 	switch (last.type) {
 	case APPEND:
-		disk->user.logged(disk->user.data, last.row.zxid);
+		if (logged)
+			disk->user.logged(disk->user.data, logged);
 		break;
 	case INSTALL:
 		disk->user.installed(disk->user.data);
@@ -269,6 +272,8 @@ void sim_disk_install(struct sim_disk *disk, uint32_t accepted, uint32_t current
 		sim_fail(disk->world, "server %" PRId64 ": installs what is not staged", disk->sid);
 		return;
 	}
+	stop_tree(disk);
+	disk->is_installing = true;
 	ask(disk, (struct operation){.type = INSTALL, .accepted = accepted, .current = current});
 }
 
@@ -348,16 +353,16 @@ static void tree_done(void *data)
 
 void sim_disk_write_tree(struct sim_disk *disk, zxid_t zxid, struct blob *tree)
 {
-	ASSERT(!disk->writing_tree && zxid >= disk->valid.tree_zxid);
+	ASSERT(sim_disk_can_write_tree(disk) && zxid >= disk->valid.tree_zxid);
 	disk->writing_tree = blob_ref(tree);
 	disk->writing_zxid = zxid;
 	sim_timer_set(disk->world, &disk->tree_timer,
 		      disk->world->now_us + sync_us(disk) * TREE_SYNCS);
 }
 
-bool sim_disk_is_writing_tree(const struct sim_disk *disk)
+bool sim_disk_can_write_tree(const struct sim_disk *disk)
 {
-	return disk->writing_tree;
+	return !disk->writing_tree && !disk->is_installing;
 }
 
 /* ---- life ---- */
@@ -402,6 +407,7 @@ void sim_disk_crash(struct sim_disk *disk, size_t survivors_max)
 	stop_tree(disk);
 	sim_timer_stop(disk->world, &disk->timer);
 	disk->batch_count = 0;
+	disk->is_installing = false;
 	disk->is_open = false;
 }
 
@@ -423,7 +429,7 @@ void sim_disk_release(struct sim_disk *disk)
 
 bool sim_disk_is_empty(const struct sim_disk *disk)
 {
-	return disk->current_epoch == 0 && disk->valid.base == 0 && disk->valid.row_count == 0;
+	return disk->current_epoch == 0;
 }
 
 zxid_t sim_disk_logged(const struct sim_disk *disk)

@@ -47,7 +47,7 @@ struct sim_generation {
 
 struct sim_disk_user {
 	void *data;
-	void (*logged)(void *data, zxid_t zxid);
+	void (*logged)(void *data, zxid_t zxid); /* in the valid log */
 	void (*epochs_durable)(void *data);
 	void (*installed)(void *data); /* ... of an installation, before epochs_durable */
 	void (*truncated)(void *data);
@@ -73,6 +73,7 @@ struct sim_disk {
 	/* Until the process ends. */
 	bool is_open;
 	bool is_staging;
+	bool is_installing;
 	struct sim_generation staged;
 	struct list operations; /* asked for, not durable */
 	struct sim_timer timer; /* the first of them is done */
@@ -101,7 +102,7 @@ void sim_disk_crash(struct sim_disk *disk, size_t survivors_max);
 /* A new, empty disk. Closed. */
 void sim_disk_wipe(struct sim_disk *disk);
 
-/* Nothing was ever synchronized into it, whatever it has promised. */
+/* It was never in sync with an epoch, whatever it has promised or logged. */
 bool sim_disk_is_empty(const struct sim_disk *disk);
 /* The last zxid that is durable in the valid log. */
 zxid_t sim_disk_logged(const struct sim_disk *disk);
@@ -125,8 +126,8 @@ void sim_disk_stage(struct sim_disk *disk, zxid_t base);
 void sim_disk_stage_tree(struct sim_disk *disk, struct blob *tree);
 void sim_disk_install(struct sim_disk *disk, uint32_t accepted, uint32_t current);
 void sim_disk_abort(struct sim_disk *disk);
-/* One at a time (sim_disk_is_writing_tree); keeps a reference. */
+/* One at a time, and none while a generation is being installed; keeps a reference. */
 void sim_disk_write_tree(struct sim_disk *disk, zxid_t zxid, struct blob *tree);
-bool sim_disk_is_writing_tree(const struct sim_disk *disk);
+bool sim_disk_can_write_tree(const struct sim_disk *disk);
 
 #endif

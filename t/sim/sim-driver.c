@@ -154,6 +154,31 @@ static void snapshot_begin(struct sim_replica *replica, uint64_t link)
 			      sim_between(&replica->chance, 0, SNAPSHOT_OPEN_US_MAX));
 }
 
+/* ---- a snapshot that is received ---- */
+
+/* The stream's time is the driver's: nothing has come for initLimit. */
+static void receive_fails(void *data)
+{
+	struct sim_replica *replica = data;
+	uint64_t link = replica->receiving;
+
+	if (sim_is_paused(replica, &replica->receive))
+		return;
+	if (!sim_turn_begin(replica))
+		return;
+	if (link != 0 && replica->receiving == link && talk_of(replica, link)) {
+		talk_end(replica, link);
+		sim_net_close(replica->net, link);
+		zab_link_closed(replica->zab, link);
+	}
+	sim_turn_end(replica);
+}
+
+void sim_receive_init(struct sim_replica *replica)
+{
+	sim_timer_init(&replica->receive, receive_fails, replica);
+}
+
 /* ---- actions ---- */
 
 static void notify(struct sim_replica *replica, const struct zab_action *action)
@@ -286,11 +311,16 @@ static void perform(struct sim_replica *replica, const struct zab_action *action
 	case ZAB_RECEIVE_SNAPSHOT:
 		replica->receiving = action->link;
 		sim_disk_stage(disk, action->zxid);
+		sim_timer_set(replica->world, &replica->receive,
+			      replica->world->now_us +
+				      replica->config.init_limit * replica->config.tick_ms * 1000);
 		break;
 	case ZAB_INSTALL_SNAPSHOT:
 		sim_disk_install(disk, action->accepted_epoch, action->current_epoch);
 		break;
 	case ZAB_ABORT_SNAPSHOT:
+		sim_net_hold(replica->net, replica->receiving, false);
+		sim_timer_stop(replica->world, &replica->receive);
 		replica->receiving = 0;
 		sim_disk_abort(disk);
 		break;
@@ -420,13 +450,13 @@ static void on_accepted(void *data, uint64_t link)
 
 	if (!sim_turn_begin(replica))
 		return;
-	if (!replica->is_leading) { /* the tick has ended that */
+	if (replica->is_leading) {
+		sim_trace(replica->world, replica->sid, "accepted", (int64_t)link, 0, 0);
+		talk_begin(replica, link);
+		zab_link_accepted(replica->zab, link);
+	} else { /* the tick has ended that */
 		sim_net_close(replica->net, link);
-		return;
 	}
-	sim_trace(replica->world, replica->sid, "accepted", (int64_t)link, 0, 0);
-	talk_begin(replica, link);
-	zab_link_accepted(replica->zab, link);
 	sim_turn_end(replica);
 }
 
@@ -449,11 +479,11 @@ static void on_closed(void *data, uint64_t link)
 
 	if (!sim_turn_begin(replica))
 		return;
-	if (!talk_of(replica, link))
-		return; /* the tick has closed it */
-	sim_trace(replica->world, replica->sid, "closed", (int64_t)link, 0, 0);
-	talk_end(replica, link);
-	zab_link_closed(replica->zab, link);
+	if (talk_of(replica, link)) { /* or the tick has closed it */
+		sim_trace(replica->world, replica->sid, "closed", (int64_t)link, 0, 0);
+		talk_end(replica, link);
+		zab_link_closed(replica->zab, link);
+	}
 	sim_turn_end(replica);
 }
 
@@ -466,11 +496,11 @@ static void on_packet(void *data, uint64_t link, struct bytes bytes)
 	if (!read_packet(replica, bytes, &packet) || !sim_turn_begin(replica))
 		return;
 	talk = talk_of(replica, link);
-	if (!talk)
-		return; /* the tick has closed it */
-	sim_check_received(replica->check, replica->sid, talk, &packet);
-	replica->is_uptodate = replica->is_uptodate || packet.type == ZAB_UPTODATE;
-	zab_packet(replica->zab, link, &packet);
+	if (talk) { /* or the tick has closed it */
+		sim_check_received(replica->check, replica->sid, talk, &packet);
+		replica->is_uptodate = replica->is_uptodate || packet.type == ZAB_UPTODATE;
+		zab_packet(replica->zab, link, &packet);
+	}
 	sim_turn_end(replica);
 }
 
@@ -480,15 +510,17 @@ static void on_stream(void *data, uint64_t link, struct blob *stream)
 
 	if (!sim_turn_begin(replica))
 		return;
+	if (replica->receiving == link)
+		sim_timer_stop(replica->world, &replica->receive);
 	if (replica->receiving != link) {
-		sim_turn_end(replica);
+		/* Nobody waits for it any more. */
 	} else if (sim_one_in(&replica->chance, SNAPSHOT_IS_DAMAGED_ONE_IN)) {
 		zab_snapshot_received(replica->zab, link, false);
-		sim_turn_end(replica);
 	} else {
 		sim_net_hold(replica->net, link, true);
 		sim_disk_stage_tree(&replica->disk, stream);
 	}
+	sim_turn_end(replica);
 }
 
 struct sim_endpoint sim_endpoint_of(struct sim_replica *replica)

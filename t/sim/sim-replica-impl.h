@@ -28,6 +28,7 @@ void sim_turn_end(struct sim_replica *replica);
 void sim_perform_all(struct sim_replica *replica);
 struct sim_endpoint sim_endpoint_of(struct sim_replica *replica);
 struct sim_disk_user sim_disk_user_of(struct sim_replica *replica);
+void sim_receive_init(struct sim_replica *replica);
 void sim_snapshots_cancel(struct sim_replica *replica, uint64_t link); /* 0: all */
 
 /* ---- sim-replica.c ---- */

@@ -157,7 +157,7 @@ static void write_tree(void *data)
 
 	if (sim_is_paused(replica, &replica->write_tree))
 		return;
-	if (!sim_disk_is_writing_tree(disk) && sim_app_zxid(replica->app) > disk->valid.tree_zxid) {
+	if (sim_disk_can_write_tree(disk) && sim_app_zxid(replica->app) > disk->valid.tree_zxid) {
 		struct blob *tree = sim_app_snapshot(replica->app);
 
 		sim_disk_write_tree(disk, sim_app_zxid(replica->app), tree);
@@ -257,6 +257,7 @@ void sim_replica_init(struct sim_replica *replica, struct sim_world *world, stru
 	list_init(&replica->requests);
 	sim_timer_init(&replica->wake, wake, replica);
 	sim_timer_init(&replica->write_tree, write_tree, replica);
+	sim_receive_init(replica);
 	sim_net_add(net, replica->sid, sim_endpoint_of(replica));
 	sim_check_add_disk(check, replica->sid, &replica->disk);
 }
@@ -333,6 +334,7 @@ void sim_replica_crash(struct sim_replica *replica, bool is_silent)
 	sim_snapshots_cancel(replica, 0);
 	sim_timer_stop(replica->world, &replica->wake);
 	sim_timer_stop(replica->world, &replica->write_tree);
+	sim_timer_stop(replica->world, &replica->receive);
 	zab_free(replica->zab);
 	replica->zab = NULL;
 	sim_app_free(replica->app);

@@ -66,9 +66,10 @@ struct sim_replica {
 		uint64_t number; /* 0: free */
 		struct sim_talk talk;
 	} links[SIM_LINKS_MAX];
-	uint64_t receiving;    /* the link on which a snapshot comes; 0: none */
-	struct list snapshots; /* that it sends */
-	struct list requests;  /* to be proposed */
+	uint64_t receiving;       /* the link on which a snapshot comes; 0: none */
+	struct sim_timer receive; /* ... and it does not come */
+	struct list snapshots;    /* that it sends */
+	struct list requests;     /* to be proposed */
 	struct {
 		bool is_attached;
 		uint32_t attachment;
