@@ -7,6 +7,7 @@
 
 #include "replica/zab/members.h"
 #include "replica/zab/notification.h"
+#include "src/base/buf.h"
 #include "src/base/msec.h"
 #include "src/zk/zxid.h"
 
@@ -20,14 +21,29 @@
  *	election_decided(election, &vote)
  *	election_settle(election, state, vote)	-> answers LOOKING peers from now on
  *
- * What is sent goes out by the send callback, which must not call back.
+ * What is sent goes out by the send callback, which must not call back. To
+ * each sid only the latest counts; what a connection may have lost is sent again when
+ * there is a new one (election_set_reachable), and all at growing intervals.
  *
  * The wait at the end: Java waits finalizeWait (200 ms) for a better vote. Here
  * it ends as soon as every voter that can be reached has voted for the same;
  * who can't be reached is what the driver said (election_set_reachable). A voter that
  * is reachable or unknown, and silent, is waited for until finalizeWait is over.
  *
- * Invariants:
+ * Where it differs from Java, beside that:
+ *  - Own and others' votes never go back to an earlier round: Java sets its clock
+ *    back when it joins an ensemble of an earlier one. What is answered afterwards
+ *    has the ensemble's round either way.
+ *  - A voter counts by the last thing it said: one that was FOLLOWING and is LOOKING,
+ *    or that has settled in another round, is in no set any more as what it was.
+ *  - A voter whose first vote of a round changes nothing here is sent the proposal: it
+ *    may have been settled still when that went out, and have dropped it.
+ *  - OBSERVING answers nobody, and who is OBSERVING is not answered: no vote depends
+ *    on it, and a Java voter would answer the answer, for ever.
+ *  - The configuration in a notification is not adopted (reconfigEnabled=false), and
+ *    the vote counts even if that can't be read. See newer_version.
+ *
+ * Invariants (election_check):
  *  1. round grows only
  *  2. while LOOKING, received holds only votes of this round, of voters
  *  3. own zxid -1 (a store that may not vote, lessons R18): it proposes nothing and joins
@@ -38,11 +54,12 @@ enum {
 	ELECTION_RESEND_MS_MIN = 200,
 	ELECTION_RESEND_MS_MAX = 60000,
 };
+/* No round of a peer beyond it is believed: it could not be counted on from. */
+#define ELECTION_ROUND_MAX ((int64_t)1 << 62)
 
 /* What became of a voter's socket, as the driver last told. */
 enum election_reach { ELECTION_UNKNOWN, ELECTION_REACHABLE, ELECTION_UNREACHABLE };
 
-/* A voter's latest, of this round (looking), or of a settled ensemble. */
 struct election_vote {
 	bool is_present;
 	enum zab_state state;
@@ -51,11 +68,13 @@ struct election_vote {
 	int32_t version;
 };
 
+/* A voter, and what it said last in this election. */
 struct election_peer {
 	int64_t sid;
 	enum election_reach reach;
-	struct election_vote received;        /* recvset */
-	struct election_vote out_of_election; /* outofelection */
+	struct election_vote looking;         /* while it is LOOKING, whether it counts or not */
+	struct election_vote received;        /* recvset: of this round */
+	struct election_vote out_of_election; /* outofelection: of a settled ensemble */
 };
 
 /* bytes is valid during the call. */
@@ -67,9 +86,10 @@ struct election {
 	const struct members *last_seen; /* NULL, or newer than committed */
 	election_send_fn *send;
 	void *data;
+	struct buf message; /* what is being sent */
 
 	enum zab_state state;
-	int64_t round; /* logicalclock */
+	int64_t round; /* logicalclock; 0: never started */
 	struct zab_vote own;
 	struct zab_vote proposal;    /* while LOOKING; afterwards the current vote */
 	int64_t settled_round;       /* the electionEpoch of the current vote */
@@ -78,17 +98,26 @@ struct election {
 	msec_t now_ms;
 	msec_t resend_at_ms;
 	msec_t resend_ms;
-	msec_t finalize_at_ms; /* 0: no quorum agrees yet */
+	bool is_finalizing; /* a quorum agrees, until finalize_at_ms */
+	msec_t finalize_at_ms;
 	bool is_decided;
 	bool may_bootstrap; /* see election_set_bootstrap */
-	uint64_t ignored;   /* messages that were malformed or of strangers */
+
+	/* For the operator; zab watches them. */
+	uint64_t ignored;            /* messages that were malformed or of strangers */
+	uint64_t unreadable_configs; /* in messages that were not ignored for it */
+	zxid_t newer_version;        /* the highest that a member has beyond ours; 0: none has */
+	int64_t newer_version_sid;   /* who has it */
 };
 
 void election_init(struct election *election, int64_t myid, const struct members *committed,
 		   election_send_fn *send, void *data);
 void election_release(struct election *election);
 
-/* Also when the configurations have changed. Forgets votes of who left. */
+/*
+ * When the configurations have changed. Forgets who left, and while LOOKING proposes itself where
+ * the proposal was one of them. zab starts a new election where the change calls for one.
+ */
 void election_set_members(struct election *election, const struct members *committed,
 			  const struct members *last_seen);
 
@@ -96,7 +125,7 @@ void election_set_members(struct election *election, const struct members *commi
  * An empty store doesn't vote (own zxid -1) until every voter, heard in this
  * election, is LOOKING and empty too (zxid 0 or -1, peerEpoch 0), or the operator said that
  * this is a new ensemble. election_start with a zxid of -1 means an empty store; once
- * bootstrap is allowed its vote has zxid 0.
+ * bootstrap is allowed its vote has zxid 0, until the next start. Takes effect at once.
  */
 void election_set_bootstrap(struct election *election, bool is_allowed);
 
@@ -108,17 +137,20 @@ void election_start(struct election *election, struct zab_vote own, msec_t now_m
  */
 void election_notification(struct election *election, int64_t sid, struct bytes bytes,
 			   msec_t now_ms);
+/* REACHABLE for every new connection, even if it was so before: the current proposal goes out. */
 void election_set_reachable(struct election *election, int64_t sid, enum election_reach reach,
 			    msec_t now_ms);
 void election_tick(struct election *election, msec_t now_ms);
 msec_t election_next_tick_ms(const struct election *election); /* INT64_MAX: never */
 
-/* LOOKING, and a leader is found: *ret_vote.leader. It stays so until settled or started again. */
+/* LOOKING, and a leader is found: *ret_vote.leader. It stays so until settled or started again;
+ * meanwhile messages are dropped. */
 bool election_decided(const struct election *election, struct zab_vote *ret_vote);
 
 /*
  * The role was taken: what LOOKING peers are answered with. Again when the epoch is
- * established, with its number as peer_epoch (lessons R25).
+ * established, with its number as peer_epoch (lessons R25). state is not LOOKING, and the
+ * leader is that of the decision.
  */
 void election_settle(struct election *election, enum zab_state state, struct zab_vote vote);
 

@@ -210,6 +210,23 @@ TESTS += %D%/test-zab-codecs
 t_unit_test_zab_codecs_SOURCES = %D%/test-zab-codecs.c %D%/vectors.c %D%/vectors.h %D%/cmocka.h
 t_unit_test_zab_codecs_CFLAGS = $(unit_cflags)
 t_unit_test_zab_codecs_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-zab
+TESTS += %D%/test-zab
+t_unit_test_zab_SOURCES = %D%/test-zab.c %D%/zab-cluster.c %D%/zab-cluster.h %D%/cmocka.h
+t_unit_test_zab_CFLAGS = $(unit_cflags)
+t_unit_test_zab_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-zab-vectors
+TESTS += %D%/test-zab-vectors
+t_unit_test_zab_vectors_SOURCES = %D%/test-zab-vectors.c %D%/vectors.c %D%/vectors.h %D%/cmocka.h
+t_unit_test_zab_vectors_CFLAGS = $(unit_cflags)
+t_unit_test_zab_vectors_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+check_PROGRAMS += %D%/test-election
+TESTS += %D%/test-election
+t_unit_test_election_SOURCES = %D%/test-election.c %D%/cmocka.h
+t_unit_test_election_CFLAGS = $(unit_cflags)
+t_unit_test_election_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 endif
 
 # Not a test by itself: t/t2100-client-session.sh runs it.
