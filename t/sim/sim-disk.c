@@ -253,7 +253,7 @@ void sim_disk_append(struct sim_disk *disk, zxid_t zxid, struct blob *txn, zxid_
 {
 	ask(disk, (struct operation){.type = APPEND,
 				     .row = {zxid, committed, blob_ref(txn)},
-				     .is_staged = disk->is_staging});
+				     .is_staged = disk->is_staging && !disk->is_installing});
 }
 
 void sim_disk_set_epochs(struct sim_disk *disk, uint32_t accepted, uint32_t current)
