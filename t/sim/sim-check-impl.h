@@ -29,8 +29,9 @@ struct sim_check {
 	struct sim_entry *history;
 	size_t count;
 	size_t capacity;
-	struct sim_app *model;           /* at the end of the history */
-	size_t positions[SIM_NODES_MAX]; /* how much of the history each has applied */
+	struct sim_app *model;                  /* at the end of the history */
+	size_t positions[SIM_NODES_MAX];        /* how much of the history each has applied */
+	uint32_t current_epochs[SIM_NODES_MAX]; /* as seen last */
 	struct {
 		uint32_t attachment;
 		int32_t cxid;

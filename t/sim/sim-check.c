@@ -356,7 +356,10 @@ void sim_check_epochs(struct sim_check *check, int64_t sid, bool is_leading)
 		return;
 	number = check->disks[sid]->current_epoch;
 	epoch = sim_check_epoch_of(check, number);
-	if (number == 0 || is_leading)
+	if (number == 0 || number == check->current_epochs[sid])
+		return;
+	check->current_epochs[sid] = number;
+	if (is_leading)
 		return;
 	if (epoch->candidate == 0)
 		sim_fail(check->world,

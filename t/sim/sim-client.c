@@ -165,6 +165,8 @@ static void turn(void *data)
 	if (!client->attached) {
 		if (!client->is_stopped)
 			attach(client);
+	} else if (sim_replica_is_paused(client->attached)) {
+		/* Nothing is taken, nothing comes. */
 	} else if (client->outstanding_count > 0 &&
 		   client->world->now_us - client->oldest_us > ANSWER_US_MAX) {
 		detach(client);

@@ -181,6 +181,18 @@ void sim_receive_init(struct sim_replica *replica)
 
 /* ---- actions ---- */
 
+static const char *notify_name(enum zab_state state)
+{
+	static const char *const names[] = {
+		[ZAB_LOOKING] = "notify looking",
+		[ZAB_FOLLOWING] = "notify following",
+		[ZAB_LEADING] = "notify leading",
+		[ZAB_OBSERVING] = "notify observing",
+	};
+
+	return names[state];
+}
+
 static void notify(struct sim_replica *replica, const struct zab_action *action)
 {
 	struct notification notification;
@@ -190,8 +202,8 @@ static void notify(struct sim_replica *replica, const struct zab_action *action)
 		sim_fail(replica->world, "server %" PRId64 " sends no notification", replica->sid);
 		return;
 	}
-	sim_trace(replica->world, replica->sid, "notify", action->sid, notification.vote.leader,
-		  notification.vote.zxid);
+	sim_trace(replica->world, replica->sid, notify_name(notification.state), action->sid,
+		  notification.vote.leader, notification.vote.zxid);
 	sim_check_notified(replica->check, replica->sid, &notification, replica->is_serving,
 			   replica->was_wiped);
 	sim_mail_send(replica->net->mail, replica->sid, action->sid, action->bytes);
@@ -425,9 +437,12 @@ static void on_notification(void *data, int64_t from, struct bytes bytes)
 
 	if (!sim_turn_begin(replica))
 		return;
-	if (!notification_read(bytes, &notification) && notification.vote.leader > 0 &&
-	    notification.vote.leader < SIM_NODES_MAX)
-		replica->heard[from] |= UINT32_C(1) << notification.vote.leader;
+	if (!notification_read(bytes, &notification)) {
+		sim_trace(replica->world, replica->sid, "heard", from, notification.vote.leader,
+			  notification.vote.zxid);
+		if (notification.vote.leader > 0 && notification.vote.leader < SIM_NODES_MAX)
+			replica->heard[from] |= UINT32_C(1) << notification.vote.leader;
+	}
 	zab_notification(replica->zab, from, bytes);
 	sim_turn_end(replica);
 }

@@ -49,7 +49,8 @@ static void sent_ackepoch(struct sim_check *check, int64_t sid, const struct sim
 		sim_fail(check->world,
 			 "server %" PRId64 " sends ACKEPOCH with currentEpoch %" PRId64 ", not %u",
 			 sid, current, disk->current_epoch);
-	/* Zero asks for a snapshot (DESIGN.md 7); -1 is of an empty store, and counts in no quorum. */
+	/* Zero asks for a snapshot (DESIGN.md 7); -1 is of an empty store, and counts in no quorum.
+	 */
 	if (packet->zxid == -1 ? !sim_disk_is_empty(disk)
 			       : packet->zxid != 0 && packet->zxid != sim_disk_logged(disk))
 		sim_fail(check->world,

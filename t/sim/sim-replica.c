@@ -15,6 +15,7 @@ enum {
 	DRIFT_PPM_MAX = 50 * 1000, /* far beyond any quartz */
 	/* A core that wants to be called at once, again and again, is called so often. */
 	WAKE_US_MIN = 50,
+	MILLION = 1000 * 1000,
 };
 
 /* ---- its clock ---- */
@@ -23,8 +24,7 @@ static msec_t local_ms(const struct sim_replica *replica)
 {
 	int64_t elapsed_us = replica->world->now_us - replica->started_us;
 
-	return replica->clock_ms +
-	       (elapsed_us + elapsed_us / 1000 * replica->drift_ppm / 1000) / 1000;
+	return replica->clock_ms + elapsed_us * (MILLION + replica->drift_ppm) / MILLION / 1000;
 }
 
 /* The first moment at which its clock says so, or a little later. */
@@ -32,7 +32,7 @@ int64_t sim_world_us(const struct sim_replica *replica, msec_t at_ms)
 {
 	int64_t elapsed_us = (at_ms - replica->clock_ms) * 1000;
 
-	return replica->started_us + elapsed_us * 1000 / (1000 + replica->drift_ppm / 1000) + 1;
+	return replica->started_us + elapsed_us * MILLION / (MILLION + replica->drift_ppm) + 1;
 }
 
 bool sim_is_paused(struct sim_replica *replica, struct sim_timer *timer)
@@ -197,8 +197,7 @@ void sim_queue_request(struct sim_replica *replica, struct bytes request)
 bool sim_replica_attach(struct sim_replica *replica, int64_t session, uint32_t attachment,
 			struct sim_customer customer)
 {
-	if (!replica->zab || !replica->is_serving ||
-	    replica->paused_until_us > replica->world->now_us)
+	if (!replica->zab || !replica->is_serving || sim_replica_is_paused(replica))
 		return false;
 	replica->customers[session].is_attached = true;
 	replica->customers[session].attachment = attachment;
@@ -215,7 +214,8 @@ void sim_replica_ask(struct sim_replica *replica, const struct sim_request *requ
 {
 	struct blob *bytes;
 
-	if (replica->paused_until_us > replica->world->now_us || !sim_turn_begin(replica))
+	ASSERT(!sim_replica_is_paused(replica));
+	if (!sim_turn_begin(replica))
 		return;
 	bytes = sim_request_encode(request);
 	if (!replica->is_serving) {
@@ -265,6 +265,11 @@ void sim_replica_init(struct sim_replica *replica, struct sim_world *world, stru
 bool sim_replica_is_up(const struct sim_replica *replica)
 {
 	return replica->zab;
+}
+
+bool sim_replica_is_paused(const struct sim_replica *replica)
+{
+	return replica->paused_until_us > replica->world->now_us;
 }
 
 /* What the disk has: the tree, the log behind it, and of that what is known to be committed. */

@@ -94,8 +94,9 @@ void sim_replica_crash(struct sim_replica *replica, bool is_silent);
 void sim_replica_wipe(struct sim_replica *replica);
 void sim_replica_pause(struct sim_replica *replica, int64_t until_us);
 bool sim_replica_is_up(const struct sim_replica *replica);
+bool sim_replica_is_paused(const struct sim_replica *replica);
 
-/* False: it doesn't serve. */
+/* False: it doesn't serve. None of the three while it pauses. */
 bool sim_replica_attach(struct sim_replica *replica, int64_t session, uint32_t attachment,
 			struct sim_customer customer);
 void sim_replica_detach(struct sim_replica *replica, int64_t session);

@@ -54,8 +54,14 @@ void sim_run(const struct sim_options *options, struct sim_outcome *ret_outcome)
 
 	sim_cluster_init(cluster, options);
 	sim_cluster_start(cluster);
+	/* Who has no word of an operator begins only when all are there, and is stuck for good
+	 * where some crash between the first of them entering epoch 1 and the last (lessons R18,
+	 * R19). */
+	if (!cluster->replicas[0].config.may_bootstrap &&
+	    !sim_cluster_wait(cluster, sim_cluster_is_whole, SIM_RECOVERY_MS_MAX))
+		sim_fail(world, "the ensemble has not begun after %d ms", SIM_RECOVERY_MS_MAX);
 	sim_faults_init(faults, cluster, prng_next(&cluster->chance));
-	sim_world_run_until(world, cluster->options.chaos_ms * 1000);
+	sim_world_run_until(world, world->now_us + cluster->options.chaos_ms * 1000);
 	repaired_us = world->now_us;
 	if (!world->has_failed) {
 		sim_trace(world, 0, "repaired", 0, 0, 0);
