@@ -84,12 +84,7 @@ static zxid_t reported_zxid(const struct zab *zab)
 {
 	if (zab->needs_snapshot)
 		return 0;
-	if (!zab->is_empty)
-		return zab->logged;
-	if (zab->mutation == ZAB_MUTATION_EMPTY_VOTES)
-		return 0;
-	/* A vote of 0 was given where all voters are empty: the first epoch ever. */
-	return zab->election.own.zxid == 0 ? 0 : -1;
+	return zab_may_count(zab) ? zab->logged : -1;
 }
 
 static void send_ackepoch(struct zab *zab, uint32_t current_epoch)

@@ -59,6 +59,14 @@ void zab_append(struct zab *zab, zxid_t zxid, struct blob *txn)
 	action->committed = zab->is_staging ? zab->staged.base : zab->committed;
 }
 
+bool zab_may_count(const struct zab *zab)
+{
+	if (!zab->is_empty || zab->mutation == ZAB_MUTATION_EMPTY_VOTES)
+		return true;
+	/* It voted with 0, not -1: all voters are empty, or the operator said so. */
+	return zab->election.own.zxid == 0;
+}
+
 static void add_pending(struct zab *zab, uint32_t accepted_epoch, uint32_t current_epoch)
 {
 	bool is_install = zab->is_staging;
@@ -69,12 +77,14 @@ static void add_pending(struct zab *zab, uint32_t accepted_epoch, uint32_t curre
 	ASSERT(zab->pending_count < ZAB_PENDING_MAX);
 	action->accepted_epoch = accepted_epoch;
 	action->current_epoch = current_epoch;
+	action->is_empty = current_epoch == 0 && !zab_may_count(zab);
 	action->zxid = zab->staged.base;
 	zab->pending[zab->pending_count++] = (struct zab_pending){
 		.accepted_epoch = accepted_epoch,
 		.current_epoch = current_epoch,
 		.appended = zab_appended(zab),
 		.is_install = is_install,
+		.is_empty = action->is_empty,
 	};
 }
 
@@ -555,8 +565,7 @@ void zab_epochs_durable(struct zab *zab)
 		zab->pending[i] = zab->pending[i + 1];
 	zab->accepted_epoch = done.accepted_epoch;
 	zab->current_epoch = done.current_epoch;
-	if (done.current_epoch > 0)
-		zab->is_empty = false;
+	zab->is_empty = zab->is_empty && done.is_empty;
 	if (done.is_install) {
 		zxid_t zxid = zab->staged.base;
 

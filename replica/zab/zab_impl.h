@@ -31,6 +31,7 @@ struct zab_pending {
 	uint32_t current_epoch;
 	zxid_t appended; /* and so becomes durable with it */
 	bool is_install;
+	bool is_empty;
 };
 
 /* ---- what a leader knows of one link to its quorum port ---- */
@@ -129,7 +130,7 @@ struct zab {
 	enum zab_mutation mutation;
 	msec_t now_ms;
 
-	bool is_empty; /* was never in sync (R18) */
+	bool is_empty; /* was never in sync, nor in the first quorum (R18) */
 	uint32_t accepted_epoch;
 	uint32_t current_epoch;
 	zxid_t base; /* of the generation */
@@ -210,6 +211,8 @@ struct history *zab_log_of(struct zab *zab);
 zxid_t zab_appended(const struct zab *zab);
 void zab_append(struct zab *zab, zxid_t zxid, struct blob *txn);
 void zab_set_epochs(struct zab *zab, uint32_t accepted_epoch, uint32_t current_epoch);
+/* Whether this server's vote counts: not that of an empty one, but in the first quorum ever. */
+bool zab_may_count(const struct zab *zab);
 void zab_truncate(struct zab *zab, zxid_t zxid);
 /* Deliver what is known to be committed and is logged. */
 void zab_advance(struct zab *zab);
