@@ -347,7 +347,7 @@ static void check_same_log(struct sim_check *check, int64_t sid, uint32_t number
 	}
 }
 
-void sim_check_epochs(struct sim_check *check, int64_t sid, bool is_leading)
+void sim_check_epochs(struct sim_check *check, int64_t sid, bool may_lead)
 {
 	uint32_t number;
 	const struct sim_epoch *epoch;
@@ -359,7 +359,7 @@ void sim_check_epochs(struct sim_check *check, int64_t sid, bool is_leading)
 	if (number == 0 || number == check->current_epochs[sid])
 		return;
 	check->current_epochs[sid] = number;
-	if (is_leading)
+	if (may_lead && (epoch->candidate == 0 || epoch->candidate == sid))
 		return;
 	if (epoch->candidate == 0)
 		sim_fail(check->world,

@@ -58,8 +58,9 @@ void sim_check_acknowledged(struct sim_check *check, int64_t session, int32_t cx
 void sim_check_elected(struct sim_check *check, int64_t sid, int64_t leader,
 		       const uint32_t heard[SIM_NODES_MAX]);
 void sim_check_serving(struct sim_check *check, int64_t sid, enum zab_state state, uint32_t epoch);
-/* Epochs became durable, of one that leads or of a learner. */
-void sim_check_epochs(struct sim_check *check, int64_t sid, bool is_leading);
+/* Epochs became durable, or are found so at a start. may_lead: they can be those of its own
+ * leading. */
+void sim_check_epochs(struct sim_check *check, int64_t sid, bool may_lead);
 
 /* ---- what is said ---- */
 

@@ -44,8 +44,10 @@ static void generation_release(struct sim_generation *generation)
 
 static zxid_t generation_last(const struct sim_generation *generation)
 {
-	return generation->row_count > 0 ? generation->rows[generation->row_count - 1].zxid
-					 : generation->base;
+	if (generation->row_count > 0)
+		return generation->rows[generation->row_count - 1].zxid;
+	/* Without a row: cut back to where rows were dropped because the tree has them. */
+	return generation->tree_zxid;
 }
 
 static bool follows(zxid_t before, zxid_t zxid)
@@ -440,8 +442,7 @@ zxid_t sim_disk_logged(const struct sim_disk *disk)
 zxid_t sim_disk_committed(const struct sim_disk *disk)
 {
 	const struct sim_generation *valid = &disk->valid;
-	zxid_t committed =
-		valid->row_count > 0 ? valid->rows[valid->row_count - 1].committed : valid->base;
+	zxid_t committed = valid->row_count > 0 ? valid->rows[valid->row_count - 1].committed : 0;
 
 	return committed > valid->tree_zxid ? committed : valid->tree_zxid;
 }

@@ -318,6 +318,7 @@ void sim_replica_start(struct sim_replica *replica)
 	replica->app = sim_app_new();
 	replica->zab = zab_new(&replica->config, &durable);
 	zab_set_mutation(replica->zab, replica->mutation);
+	sim_check_epochs(replica->check, replica->sid, true);
 	load(replica);
 	sim_net_up(replica->net, replica->sid);
 	sim_timer_set(replica->world, &replica->write_tree, replica->world->now_us);
