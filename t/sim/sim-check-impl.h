@@ -24,6 +24,7 @@ struct sim_epoch {
 struct sim_check {
 	struct sim_world *world;
 	struct members members;
+	bool only_consequences;
 	const struct sim_disk *disks[SIM_NODES_MAX];
 
 	struct sim_entry *history;

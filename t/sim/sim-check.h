@@ -41,6 +41,11 @@ struct sim_check;
 
 struct sim_check *sim_check_new(struct sim_world *world, const struct members *members);
 void sim_check_free(struct sim_check *check);
+/*
+ * Only what a client could see in the end is checked from here on: 1, 2, 3, 5 and 8, and no
+ * promise. It tells whether the world breaks enough for a broken promise to cost something.
+ */
+void sim_check_only_consequences(struct sim_check *check);
 void sim_check_add_disk(struct sim_check *check, int64_t sid, const struct sim_disk *disk);
 
 /* ---- the state of a replica's application ---- */

@@ -83,6 +83,8 @@ void sim_cluster_init(struct sim_cluster *cluster, const struct sim_options *opt
 	sim_net_init(&cluster->net, &cluster->world, prng_next(&cluster->chance));
 	make_members(cluster);
 	cluster->check = sim_check_new(&cluster->world, &cluster->members);
+	if (options->only_consequences)
+		sim_check_only_consequences(cluster->check);
 	config = make_config(cluster);
 	for (int i = 0; i < cluster->count; i++) {
 		config.myid = i + 1;

@@ -25,8 +25,8 @@
  * A disk is slow (its syncs take times as long), or full: the next thing that it should do fails,
  * and the process ends.
  *
- * Rows below the tree are dropped now and then, never the last one; a cut may leave none behind them,
- * and the log then ends where the tree is.
+ * Rows below the tree are dropped now and then, never the last one; a cut may leave none behind
+ * them, and the log then ends where the tree is.
  *
  * Who uses it wrongly has a bug that would lose data: sim_fail says so. A row must follow the one
  * before (the next counter, or counter 1 of a higher epoch), and is never at or below the base.

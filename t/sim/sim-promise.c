@@ -150,7 +150,7 @@ void sim_check_sent(struct sim_check *check, int64_t sid, struct sim_talk *talk,
 {
 	const struct sim_disk *disk;
 
-	if (!check)
+	if (!check || check->only_consequences)
 		return;
 	disk = check->disks[sid];
 	if (talk->is_streaming)
@@ -212,7 +212,7 @@ void sim_check_notified(struct sim_check *check, int64_t sid,
 	const struct zab_vote *vote = &notification->vote;
 	const struct sim_disk *disk;
 
-	if (!check)
+	if (!check || check->only_consequences)
 		return;
 	disk = check->disks[sid];
 	if (notification->state == ZAB_LOOKING && was_wiped && sim_disk_is_empty(disk) &&

@@ -3,6 +3,7 @@
  *
  *	zabsim [--seed N] [--seeds N] [--mutation NAME] [--servers VOTERS[+OBSERVERS]]
  *	       [--ms N] [--trace] [--hash] [--verbose] [--list-mutations]
+ *	       [--consequences]
  *
  * Exit status 0: everything that has to hold held. 1: it did not, in the first
  * such seed, and the last line says what, and how to run it again. With --mutation
@@ -29,7 +30,8 @@ static _Noreturn void usage(void)
 {
 	fputs("usage: zabsim [--seed N] [--seeds N] [--mutation NAME] "
 	      "[--servers VOTERS[+OBSERVERS]]\n"
-	      "              [--ms N] [--trace] [--hash] [--verbose] [--list-mutations]\n",
+	      "              [--ms N] [--trace] [--hash] [--verbose] [--list-mutations]\n"
+	      "              [--consequences]\n",
 	      stderr);
 	exit(2);
 }
@@ -96,6 +98,8 @@ static void parse(char **argv, struct arguments *arguments)
 			arguments->prints_hash = true;
 		} else if (!strcmp(*argv, "--verbose")) {
 			arguments->is_verbose = true;
+		} else if (!strcmp(*argv, "--consequences")) {
+			options->only_consequences = true;
 		} else if (!strcmp(*argv, "--list-mutations")) {
 			list_mutations();
 		} else {
@@ -121,6 +125,8 @@ static void set_replay(const struct sim_options *given, uint64_t seed)
 	if (given->chaos_ms)
 		size += snprintf(replay + size, sizeof(replay) - (size_t)size, " --ms %" PRId64,
 				 given->chaos_ms);
+	if (given->only_consequences)
+		size += snprintf(replay + size, sizeof(replay) - (size_t)size, " --consequences");
 	if (given->mutation)
 		size += snprintf(replay + size, sizeof(replay) - (size_t)size, " --mutation %s",
 				 sim_mutation_name(given->mutation));
