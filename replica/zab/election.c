@@ -362,8 +362,12 @@ static void hear(struct election *election, struct election_peer *peer,
 		.version = notification->version,
 	};
 
-	/* It is late, whomever it votes for (WorkerReceiver.run). */
-	if (vote.state == ZAB_LOOKING && vote.election_epoch < election->round)
+	/*
+	 * It is late, whomever it votes for (WorkerReceiver.run). Java's observers say so too; but
+	 * a voter answers an observer at once, so that the two would never stop.
+	 */
+	if (vote.state == ZAB_LOOKING && vote.election_epoch < election->round &&
+	    is_voter(election, election->myid))
 		send_to(election, peer->sid);
 	if (vote.state == ZAB_OBSERVING || !is_voter(election, vote.vote.leader))
 		return;

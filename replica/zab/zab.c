@@ -6,6 +6,9 @@
 #include "src/base/assert.h"
 #include "src/base/mem.h"
 
+/* Between roles that fail: 12, 25, ... 400 ms. */
+enum { RETRY_MS = 6, RETRY_STEPS = 6 };
+
 static void notify(void *data, int64_t sid, struct bytes bytes)
 {
 	struct zab *zab = data;
@@ -188,9 +191,22 @@ static void abort_staged(struct zab *zab)
 
 /* ---- roles ---- */
 
+/*
+ * At once after a role that served, and once more; who is refused again and again waits a
+ * little longer each time.
+ */
+static msec_t next_look_ms(struct zab *zab)
+{
+	uint32_t step = zab->failures > RETRY_STEPS ? RETRY_STEPS : zab->failures;
+
+	zab->failures = zab->is_serving ? 0 : zab->failures + 1;
+	return zab->failures <= 1 ? zab->now_ms : zab->now_ms + ((msec_t)RETRY_MS << step);
+}
+
 static void leave_role(struct zab *zab)
 {
 	zab->is_leaving = false;
+	zab->look_at_ms = next_look_ms(zab);
 	if (zab->state == ZAB_LEADING)
 		leader_end(zab);
 	else if (zab->state != ZAB_LOOKING)
@@ -224,7 +240,7 @@ static struct zab_vote own_vote(const struct zab *zab)
 /* Only a log that stands still is voted with (lessons R5, R7). */
 static bool begin_election(struct zab *zab)
 {
-	if (!is_drained(zab))
+	if (!is_drained(zab) || zab->now_ms < zab->look_at_ms)
 		return false;
 	if (zab->is_empty && zab_appended(zab) > zab->base) {
 		/* Part of a history whose rest never came: it counts for nothing. */
@@ -439,6 +455,8 @@ msec_t zab_next_tick_ms(const struct zab *zab)
 		role = leader_next_tick_ms(zab);
 	else if (zab->state != ZAB_LOOKING)
 		role = zab->follow.deadline_ms;
+	else if (!zab->is_electing && zab->look_at_ms > zab->now_ms)
+		role = zab->look_at_ms;
 	return election < role ? election : role;
 }
 

@@ -78,7 +78,6 @@ enum lead_phase {
 struct lead {
 	enum lead_phase phase;
 	uint32_t epoch; /* 0: not fixed yet */
-	uint32_t accepted_max;
 	zxid_t history; /* the last that was logged when we began to lead */
 	zxid_t proposed;
 	struct list learners; /* in the order of their connecting */
@@ -133,7 +132,8 @@ struct zab {
 	bool is_empty; /* was never in sync, nor in the first quorum (R18) */
 	uint32_t accepted_epoch;
 	uint32_t current_epoch;
-	zxid_t base; /* of the generation */
+	uint32_t accepted_max; /* the highest acceptedEpoch that was heard of, as leader */
+	zxid_t base;           /* of the generation */
 	struct history history;
 	zxid_t logged;
 	zxid_t known; /* known to be committed, logged here or not */
@@ -158,6 +158,8 @@ struct zab {
 	bool is_dead; /* ZAB_FATAL */
 	bool is_serving;
 	struct zab_vote vote;
+	uint32_t failures; /* roles in a row that did not come to serve */
+	msec_t look_at_ms; /* the next election begins not before */
 	msec_t looking_since_ms;
 	msec_t election_ms;
 	struct election election;
