@@ -23,6 +23,7 @@ t_sim_libsim_a_SOURCES = \
 	%D%/sim-mail.c %D%/sim-mail.h \
 	%D%/sim-net.c %D%/sim-net.h \
 	%D%/sim-promise.c \
+	%D%/sim-puppet.c %D%/sim-puppet.h \
 	%D%/sim-replica.c %D%/sim-replica.h %D%/sim-replica-impl.h \
 	%D%/sim-run.c %D%/sim-run.h \
 	%D%/sim-world.c %D%/sim-world.h
@@ -31,3 +32,11 @@ sim_libs = t/sim/libsim.a replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a
 check_PROGRAMS += %D%/zabsim
 t_sim_zabsim_SOURCES = %D%/zabsim.c
 t_sim_zabsim_LDADD = $(sim_libs)
+
+if HAVE_CMOCKA
+check_PROGRAMS += %D%/sim-scenarios
+TESTS += %D%/sim-scenarios
+t_sim_sim_scenarios_SOURCES = %D%/sim-scenarios.c t/unit/cmocka.h
+t_sim_sim_scenarios_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+t_sim_sim_scenarios_LDADD = $(sim_libs) $(CMOCKA_LIBS)
+endif

@@ -79,7 +79,7 @@ struct sim_talk {
 	bool is_uptodate;        /* sent or received */
 	zxid_t acked;            /* the last ACK sent */
 	zxid_t proposed;         /* the last PROPOSAL sent */
-	zxid_t committed;        /* the last COMMIT or INFORM sent */
+	zxid_t committed;        /* the last COMMIT or INFORM, sent or received */
 };
 void sim_check_received(struct sim_check *check, int64_t sid, struct sim_talk *talk,
 			const struct zab_packet *packet);

@@ -24,6 +24,11 @@ void sim_check_received(struct sim_check *check, int64_t sid, struct sim_talk *t
 	case ZAB_INFORM:
 		if (!talk->newleader)
 			talk->history = packet->zxid;
+		if (packet->type == ZAB_INFORM)
+			talk->committed = packet->zxid;
+		break;
+	case ZAB_COMMIT:
+		talk->committed = packet->zxid;
 		break;
 	case ZAB_NEWLEADER:
 		talk->newleader = true;

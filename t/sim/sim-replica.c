@@ -250,6 +250,7 @@ void sim_replica_init(struct sim_replica *replica, struct sim_world *world, stru
 		.sid = config->myid,
 		.is_observer = member->is_observer,
 		.config = *config,
+		.survivors = -1,
 	};
 	prng_init(&replica->chance, seed);
 	sim_disk_init(&replica->disk, world, replica->sid, prng_next(&replica->chance));
@@ -329,11 +330,13 @@ void sim_replica_start(struct sim_replica *replica)
 void sim_replica_crash(struct sim_replica *replica, bool is_silent)
 {
 	size_t pending = sim_disk_pending(&replica->disk);
-	size_t survivors = sim_one_in(&replica->chance, 2)
-				   ? (size_t)sim_between(&replica->chance, 0, (int64_t)pending)
-				   : 0;
+	size_t survivors = 0;
 
 	ASSERT(replica->zab);
+	if (replica->survivors >= 0)
+		survivors = (size_t)replica->survivors;
+	else if (sim_one_in(&replica->chance, 2))
+		survivors = (size_t)sim_between(&replica->chance, 0, (int64_t)pending);
 	sim_trace(replica->world, replica->sid, "crash", (int64_t)pending, (int64_t)survivors, 0);
 	replica->counts.crashes++;
 	sim_drop_customers(replica);

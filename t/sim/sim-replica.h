@@ -53,6 +53,7 @@ struct sim_replica {
 	int64_t drift_ppm;
 	int64_t paused_until_us;
 	uint64_t actions_left; /* it crashes when they are done; 0: it does not */
+	int64_t survivors;     /* of what its disk was asked for, at a crash; -1: by chance */
 	struct sim_timer wake;
 	struct sim_timer write_tree;
 
