@@ -62,7 +62,7 @@ static bool can_be_wiped(struct sim_faults *faults, int64_t sid)
 {
 	struct sim_cluster *cluster = faults->cluster;
 
-	if (faults->was_wiped || sid > cluster->voter_count)
+	if (faults->was_wiped || sid > cluster->voter_count || cluster->voter_count < 3)
 		return false;
 	for (int other = 1; other <= cluster->voter_count; other++)
 		if (other != sid && sim_disk_is_empty(&sim_cluster_replica(cluster, other)->disk))
