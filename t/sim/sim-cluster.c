@@ -12,6 +12,10 @@ void sim_options_init(struct sim_options *options)
 	*options = (struct sim_options){.seed = 1, .observers = -1, .clients = -1};
 }
 
+/* Most machines are near and fast; some are far apart, or have old disks. */
+static const int64_t delays_us[6] = {500, 2000, 2000, 2000, 8000, 20 * 1000};
+static const int64_t syncs_us[6] = {500, 3000, 3000, 3000, 10 * 1000, 25 * 1000};
+
 static void draw_options(struct sim_cluster *cluster)
 {
 	struct sim_options *options = &cluster->options;
@@ -56,13 +60,14 @@ static struct zab_config make_config(struct sim_cluster *cluster)
 
 	zab_config_init(&config);
 	config.members = cluster->members;
-	config.tick_ms = sim_between(chance, 40, 150);
+	/* syncLimit, of three ticks, has room for the slowest answer of a network. */
+	config.tick_ms = sim_between(chance, 40, 150) + cluster->net.delay_us_max * 10 / 1000;
 	config.init_limit = (int32_t)sim_between(chance, 5, 12);
 	config.sync_limit = (int32_t)sim_between(chance, 3, 6);
 	config.data_size_max = 1024 * 1024;
 	config.history_count_max = (size_t)sim_between(chance, 2, 150);
 	config.history_size_max = (size_t)sim_between(chance, 1000, 50 * 1000);
-	config.pinned_size_max = (size_t)sim_between(chance, 20 * 1000, 1000 * 1000);
+	config.pinned_size_max = (size_t)sim_between(chance, 2 * 1000, 100 * 1000);
 	config.outstanding_size_max = (size_t)sim_between(chance, 500, 20 * 1000);
 	config.may_bootstrap = sim_one_in(chance, 2);
 	return config;
@@ -81,6 +86,8 @@ void sim_cluster_init(struct sim_cluster *cluster, const struct sim_options *opt
 	cluster->client_count = cluster->options.clients;
 	sim_world_init(&cluster->world, options->is_tracing);
 	sim_net_init(&cluster->net, &cluster->world, prng_next(&cluster->chance));
+	if (!options->is_plain)
+		cluster->net.delay_us_max = delays_us[prng_below(&cluster->chance, 6)];
 	make_members(cluster);
 	cluster->check = sim_check_new(&cluster->world, &cluster->members);
 	if (options->only_consequences)
@@ -91,6 +98,9 @@ void sim_cluster_init(struct sim_cluster *cluster, const struct sim_options *opt
 		sim_replica_init(&cluster->replicas[i], &cluster->world, &cluster->net,
 				 cluster->check, &config, prng_next(&cluster->chance));
 		cluster->replicas[i].mutation = options->mutation;
+		if (!options->is_plain)
+			cluster->replicas[i].disk.sync_us_max =
+				syncs_us[prng_below(&cluster->chance, 6)];
 	}
 	for (int i = 0; i < cluster->client_count; i++)
 		sim_client_init(&cluster->clients[i], &cluster->world, cluster->check,

@@ -28,6 +28,7 @@ static struct sim_cluster *begin(uint64_t seed, int voters, int observers)
 	options.voters = voters;
 	options.observers = observers;
 	options.clients = 3;
+	options.is_plain = true;
 	options.is_tracing = getenv("SIM_TRACE") != NULL;
 	sim_cluster_init(cluster, &options);
 	sim_cluster_start(cluster);
