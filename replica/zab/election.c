@@ -70,19 +70,23 @@ static bool is_better(const struct election *election, const struct zab_vote *vo
 	return vote->leader > than->leader;
 }
 
+enum vote_set { RECEIVED, OUT_OF_ELECTION };
+
 /*
  * Vote.equals. Servers of one settled ensemble may have come to it by votes of
- * different zxids and rounds: what they have in common is leader and epoch, and
- * with a peer that sends no version the leader alone (ZOOKEEPER-1419, 1514,
- * 1732, 1818).
+ * different zxids and rounds: what they have in common is leader and epoch
+ * (ZOOKEEPER-1419, 1514, 1732, 1818); with a peer that sends no version, and in
+ * this round, the leader alone (Java's recvset keeps no versions).
  */
-static bool votes_match(const struct election_vote *a, const struct election_vote *b)
+static bool votes_match(enum vote_set set, const struct election_vote *a,
+			const struct election_vote *b)
 {
 	if (a->state == ZAB_LOOKING || b->state == ZAB_LOOKING)
 		return is_same_vote(&a->vote, &b->vote) && a->election_epoch == b->election_epoch;
 	if (a->vote.leader != b->vote.leader)
 		return false;
-	return (a->version > 0) != (b->version > 0) || a->vote.peer_epoch == b->vote.peer_epoch;
+	return set == RECEIVED || (a->version > 0) != (b->version > 0) ||
+	       a->vote.peer_epoch == b->vote.peer_epoch;
 }
 
 static struct election_vote own_ballot(const struct election *election)
@@ -97,8 +101,6 @@ static struct election_vote own_ballot(const struct election *election)
 }
 
 /* ---- quorums ---- */
-
-enum vote_set { RECEIVED, OUT_OF_ELECTION };
 
 struct tally {
 	const struct election *election;
@@ -122,13 +124,14 @@ static bool has_voted(const void *data, int64_t sid)
 
 	if (sid == tally->election->myid) {
 		own = own_ballot(tally->election);
-		return tally->set == RECEIVED && own.is_present && votes_match(&own, tally->vote);
+		return tally->set == RECEIVED && own.is_present &&
+		       votes_match(RECEIVED, &own, tally->vote);
 	}
 	peer = find_peer(tally->election, sid);
 	if (!peer)
 		return false;
 	vote = vote_in(peer, tally->set);
-	return vote->is_present && votes_match(vote, tally->vote);
+	return vote->is_present && votes_match(tally->set, vote, tally->vote);
 }
 
 static bool is_quorum(const struct election *election, enum vote_set set,
@@ -142,7 +145,9 @@ static bool is_quorum(const struct election *election, enum vote_set set,
 
 /*
  * FastLeaderElection.checkLeader: nobody follows a server that doesn't say
- * itself that it leads; and who is followed leads only if it is in that round.
+ * itself that it leads; and who is followed leads only if it is in that round,
+ * and, beyond Java, by the vote that it cast there: after a restart it would
+ * take those for followers that have not noticed yet.
  */
 static bool is_leader_confirmed(const struct election *election, enum vote_set set,
 				const struct election_vote *vote)
@@ -150,7 +155,8 @@ static bool is_leader_confirmed(const struct election *election, enum vote_set s
 	const struct election_peer *leader;
 
 	if (vote->vote.leader == election->myid)
-		return !is_voteless(election) && vote->election_epoch == election->round;
+		return !is_voteless(election) && vote->election_epoch == election->round &&
+		       is_same_vote(&vote->vote, &election->own);
 	leader = find_peer(election, vote->vote.leader);
 	return leader && vote_in(leader, set)->is_present &&
 	       vote_in(leader, set)->state == ZAB_LEADING;
@@ -158,12 +164,12 @@ static bool is_leader_confirmed(const struct election *election, enum vote_set s
 
 /* ---- sending ---- */
 
-static void write_message(struct election *election)
+static void write_message(struct election *election, const struct zab_vote *vote)
 {
 	const struct members *committed = election->committed;
 	struct notification notification = {
 		.state = election->state,
-		.vote = election->proposal,
+		.vote = *vote,
 		.election_epoch =
 			election->state == ZAB_LOOKING ? election->round : election->settled_round,
 		.version = NOTIFICATION_VERSION,
@@ -175,15 +181,20 @@ static void write_message(struct election *election)
 	ASSERT(!election->message.error); /* MEMBERS_TEXT_SIZE_MAX is far below its maximum */
 }
 
+static void send_vote(struct election *election, int64_t sid, const struct zab_vote *vote)
+{
+	write_message(election, vote);
+	election->send(election->data, sid, buf_bytes(&election->message));
+}
+
 static void send_to(struct election *election, int64_t sid)
 {
-	write_message(election);
-	election->send(election->data, sid, buf_bytes(&election->message));
+	send_vote(election, sid, &election->proposal);
 }
 
 static void broadcast(struct election *election)
 {
-	write_message(election);
+	write_message(election, &election->proposal);
 	for (size_t i = 0; i < election->peer_count; i++)
 		election->send(election->data, election->peers[i].sid,
 			       buf_bytes(&election->message));
@@ -196,6 +207,7 @@ static void decide(struct election *election, const struct zab_vote *vote, int64
 {
 	ASSERT(is_searching(election));
 	election->proposal = *vote;
+	election->elected = *vote;
 	election->settled_round = election_epoch;
 	if (election->round < election_epoch)
 		election->round = election_epoch;
@@ -210,7 +222,7 @@ static bool all_have_voted(const struct election *election, const struct electio
 		const struct election_peer *peer = &election->peers[i];
 
 		if (peer->reach != ELECTION_UNREACHABLE &&
-		    !(peer->received.is_present && votes_match(&peer->received, vote)))
+		    !(peer->received.is_present && votes_match(RECEIVED, &peer->received, vote)))
 			return false;
 	}
 	return true;
@@ -521,6 +533,24 @@ void election_start(struct election *election, struct zab_vote own, msec_t now_m
 		count_votes(election);
 }
 
+/*
+ * A settled server's answer to a voter. Who votes already for what was elected
+ * is told that vote, once: beside it, with the epoch that has begun since, the
+ * vote of a leader looks better to Java than the one that it is about to follow.
+ */
+static void answer_voter(struct election *election, struct election_peer *peer,
+			 const struct notification *notification)
+{
+	bool agrees = notification->election_epoch == election->settled_round &&
+		      is_same_vote(&notification->vote, &election->elected);
+
+	if (agrees && !peer->was_confirmed)
+		send_vote(election, peer->sid, &election->elected);
+	else
+		send_to(election, peer->sid);
+	peer->was_confirmed = agrees;
+}
+
 /* Servers that don't vote are told the current vote, and not counted (WorkerReceiver.run). */
 static void answer_nonvoter(struct election *election, int64_t sid,
 			    const struct notification *notification)
@@ -555,7 +585,7 @@ void election_notification(struct election *election, int64_t sid, struct bytes 
 		hear(election, peer, &notification, is_first);
 	else if (notification.state == ZAB_LOOKING &&
 		 (election->state == ZAB_FOLLOWING || election->state == ZAB_LEADING))
-		send_to(election, sid);
+		answer_voter(election, peer, &notification);
 }
 
 void election_set_reachable(struct election *election, int64_t sid, enum election_reach reach,

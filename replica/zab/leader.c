@@ -440,7 +440,7 @@ static bool has_quorum(const struct zab *zab, enum learner_phase phase)
 {
 	struct zab_voters voters;
 
-	zab_voters_init(&voters);
+	zab_voters_init(zab, &voters, ZAB_MUTATION_MINORITY_ELECTION);
 	zab_voters_add(&voters, zab->config.myid);
 	leader_for_each(zab, learner)
 	{
@@ -448,8 +448,8 @@ static bool has_quorum(const struct zab *zab, enum learner_phase phase)
 			continue;
 		if (learner->is_voter)
 			zab_voters_add(&voters, learner->sid);
-		else if (learner->is_observer)
-			voters.observer_count++;
+		else if (zab->mutation == ZAB_MUTATION_OBSERVER_COUNTS)
+			voters.spare++;
 	}
 	return zab_is_quorum(zab, &voters);
 }
@@ -458,7 +458,7 @@ static bool has_promises(const struct zab *zab)
 {
 	struct zab_voters voters;
 
-	zab_voters_init(&voters);
+	zab_voters_init(zab, &voters, ZAB_MUTATION_MINORITY_ELECTION);
 	zab_voters_add(&voters, zab->config.myid);
 	for (size_t i = 0; i < zab->lead.promise_count; i++)
 		zab_voters_add(&voters, zab->lead.promises[i]);

@@ -111,8 +111,6 @@ void zab_truncate(struct zab *zab, zxid_t zxid)
 
 static bool is_drained(const struct zab *zab)
 {
-	if (zab->mutation == ZAB_MUTATION_NO_DRAIN)
-		return true;
 	return zab->logged == zab_appended(zab) && zab->pending_count == 0 && zab->truncating == 0;
 }
 
@@ -240,6 +238,8 @@ static struct zab_vote own_vote(const struct zab *zab)
 /* Only a log that stands still is voted with (lessons R5, R7). */
 static bool begin_election(struct zab *zab)
 {
+	if (zab->mutation == ZAB_MUTATION_NO_DRAIN && zab->pending_count == 0)
+		history_truncate(&zab->history, zab->logged); /* the rest comes later, unseen */
 	if (!is_drained(zab) || zab->now_ms < zab->look_at_ms)
 		return false;
 	if (zab->is_empty && zab_appended(zab) > zab->base) {
@@ -367,6 +367,7 @@ void zab_free(struct zab *zab)
 	election_release(&zab->election);
 	members_release(&zab->committed_members);
 	members_release(&zab->last_seen_members);
+	members_release(&zab->weakened_members);
 	buf_release(&zab->scratch);
 	free(zab);
 }
@@ -423,9 +424,32 @@ void zab_start(struct zab *zab, msec_t now_ms)
 	zab_settle(zab);
 }
 
+/* Two votes of ours and none of another: a majority less one elects. */
+static void weaken_election(struct zab *zab)
+{
+	struct members *members = &zab->weakened_members;
+	bool has_lost = false;
+
+	members_release(members);
+	members_copy(members, &zab->committed_members);
+	members->has_groups = true;
+	for (size_t i = 0; i < members->count; i++) {
+		struct member *member = &members->members[i];
+
+		if (member->is_observer)
+			continue;
+		member->group = 1;
+		member->weight = member->sid == zab->config.myid ? 2 : has_lost ? 1 : 0;
+		has_lost = has_lost || member->weight == 0;
+	}
+	election_set_members(&zab->election, members, NULL);
+}
+
 void zab_set_mutation(struct zab *zab, enum zab_mutation mutation)
 {
 	zab->mutation = mutation;
+	if (mutation == ZAB_MUTATION_MINORITY_ELECTION)
+		weaken_election(zab);
 }
 
 /* ---- events: time and election ---- */
@@ -460,11 +484,25 @@ msec_t zab_next_tick_ms(const struct zab *zab)
 	return election < role ? election : role;
 }
 
+/* Reconfiguration is off here, so the own configuration stays; but the operator should know. */
+static void warn_of_newer_config(struct zab *zab)
+{
+	const struct election *election = &zab->election;
+
+	if (election->newer_version <= zab->warned_version)
+		return;
+	zab->warned_version = election->newer_version;
+	zab_log(zab, 2, "server %lld has a newer configuration than ours, version %llx",
+		(long long)election->newer_version_sid,
+		(unsigned long long)election->newer_version);
+}
+
 void zab_notification(struct zab *zab, int64_t sid, struct bytes bytes)
 {
 	if (zab->is_dead || !zab->is_started)
 		return;
 	election_notification(&zab->election, sid, bytes, zab->now_ms);
+	warn_of_newer_config(zab);
 	zab_settle(zab);
 }
 
@@ -563,6 +601,8 @@ void zab_logged(struct zab *zab, zxid_t zxid)
 {
 	if (zab->is_dead || zab->is_staging)
 		return; /* a staged generation's appends count from its installation on */
+	if (zab->mutation == ZAB_MUTATION_NO_DRAIN && zxid > zab_appended(zab))
+		return;
 	ASSERT(zxid <= zab_appended(zab));
 	if (zxid > zab->logged) {
 		zab->logged = zxid;

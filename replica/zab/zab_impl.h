@@ -126,7 +126,9 @@ struct zab {
 	struct members committed_members; /* the committed configuration */
 	struct members last_seen_members; /* the newest proposed one; counts where its version is
 					     newer */
+	zxid_t warned_version;            /* of a newer configuration */
 	enum zab_mutation mutation;
+	struct members weakened_members; /* of a mutation */
 	msec_t now_ms;
 
 	bool is_empty; /* was never in sync, nor in the first quorum (R18) */
@@ -195,9 +197,10 @@ void zab_leave(struct zab *zab, int level, const char *format, ...)
 struct zab_voters {
 	int64_t sids[MEMBERS_MAX];
 	size_t count;
-	size_t observer_count; /* for a mutation */
+	size_t spare; /* how many more are taken to be in it; not 0 only under a mutation */
 };
-void zab_voters_init(struct zab_voters *voters);
+/* Nobody. Under the mutation minority, one less is enough. */
+void zab_voters_init(const struct zab *zab, struct zab_voters *voters, enum zab_mutation minority);
 void zab_voters_add(struct zab_voters *voters, int64_t sid);
 bool zab_is_quorum(const struct zab *zab, const struct zab_voters *voters);
 bool zab_is_voter(const struct zab *zab, int64_t sid);
