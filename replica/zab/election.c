@@ -312,16 +312,18 @@ static void try_bootstrap(struct election *election)
 	for (size_t i = 0; i < election->peer_count && !election->may_bootstrap; i++) {
 		const struct election_vote *vote = &election->peers[i].looking;
 
-		if (!vote->is_present || !is_empty_vote(&vote->vote))
+		if (!vote->is_present || !election->peers[i].is_looking_fresh ||
+		    !is_empty_vote(&vote->vote))
 			return;
 	}
 	bootstrap(election);
 }
 
 static void hear_looking(struct election *election, struct election_peer *peer,
-			 const struct election_vote *vote)
+			 const struct election_vote *vote, bool is_first)
 {
 	peer->looking = *vote;
+	peer->is_looking_fresh = !is_first;
 	peer->out_of_election.is_present = false;
 	if (vote->vote.zxid == -1 || vote->election_epoch < election->round) {
 		/* What it said in this round it said before it was started again. */
@@ -362,7 +364,7 @@ static void hear_settled(struct election *election, struct election_peer *peer,
 }
 
 static void hear(struct election *election, struct election_peer *peer,
-		 const struct notification *notification)
+		 const struct notification *notification, bool is_first)
 {
 	struct election_vote vote = {
 		.is_present = true,
@@ -382,7 +384,7 @@ static void hear(struct election *election, struct election_peer *peer,
 	if (vote.state == ZAB_OBSERVING || !is_voter(election, vote.vote.leader))
 		return;
 	if (vote.state == ZAB_LOOKING)
-		hear_looking(election, peer, &vote);
+		hear_looking(election, peer, &vote, is_first);
 	else
 		hear_settled(election, peer, &vote);
 }
@@ -512,7 +514,11 @@ void election_start(struct election *election, struct zab_vote own, msec_t now_m
 	for (size_t i = 0; i < election->peer_count; i++) {
 		struct election_peer *peer = &election->peers[i];
 
-		*peer = (struct election_peer){.sid = peer->sid, .reach = peer->reach};
+		*peer = (struct election_peer){
+			.sid = peer->sid,
+			.reach = peer->reach,
+			.is_heard = peer->is_heard,
+		};
 	}
 	election->now_ms = now_ms;
 	election->state = ZAB_LOOKING;
@@ -561,8 +567,11 @@ void election_notification(struct election *election, int64_t sid, struct bytes 
 {
 	struct notification notification;
 	struct election_peer *peer = find_peer(election, sid);
+	bool is_first = peer && !peer->is_heard;
 
 	election->now_ms = now_ms;
+	if (peer)
+		peer->is_heard = true;
 	if (sid == election->myid || notification_read(bytes, &notification) < 0 ||
 	    notification.election_epoch < 0 || notification.election_epoch > ELECTION_ROUND_MAX) {
 		election->ignored++;
@@ -573,7 +582,7 @@ void election_notification(struct election *election, int64_t sid, struct bytes 
 	if (!peer)
 		answer_nonvoter(election, sid, &notification);
 	else if (is_searching(election))
-		hear(election, peer, &notification);
+		hear(election, peer, &notification, is_first);
 	else if (notification.state == ZAB_LOOKING &&
 		 (election->state == ZAB_FOLLOWING || election->state == ZAB_LEADING))
 		answer_voter(election, peer, &notification);
@@ -588,6 +597,7 @@ void election_set_reachable(struct election *election, int64_t sid, enum electio
 	if (!peer)
 		return;
 	peer->reach = reach;
+	peer->is_heard = false;
 	if (!is_searching(election))
 		return;
 	if (reach == ELECTION_REACHABLE) {

@@ -77,6 +77,8 @@ struct election_vote {
 struct election_peer {
 	int64_t sid;
 	enum election_reach reach;
+	bool is_heard;                        /* since its connection was made or lost last */
+	bool is_looking_fresh;                /* looking is not the first that came on it */
 	struct election_vote looking;         /* while it is LOOKING, whether it counts or not */
 	struct election_vote received;        /* recvset: of this round */
 	struct election_vote out_of_election; /* outofelection: of a settled ensemble */
@@ -131,7 +133,9 @@ void election_set_members(struct election *election, const struct members *commi
 /*
  * An empty store doesn't vote (own zxid -1) until every voter, heard in this
  * election, is LOOKING and empty too (zxid 0 or -1, peerEpoch 0), or the operator said that
- * this is a new ensemble. election_start with a zxid of -1 means an empty store; once
+ * this is a new ensemble. What comes first on a connection is not believed for that: it may be
+ * the last that was sent on the one before, by a server that has settled since, and is sent again
+ * (spec 2.2). election_start with a zxid of -1 means an empty store; once
  * bootstrap is allowed its vote has zxid 0, until the next start. Takes effect at once.
  */
 void election_set_bootstrap(struct election *election, bool is_allowed);

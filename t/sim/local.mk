@@ -9,3 +9,34 @@ t_sim_test_store_crash_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=rename -Wl,--wrap=fsyn
 t_sim_test_store_crash_LDADD = replica/io/libreplicaio.a replica/tree/libtree.a src/zk/libzk.a \
 	src/base/libbase.a $(SQLITE_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
 endif
+
+# The consensus core, in a world whose time, network and disks are models.
+check_LIBRARIES += %D%/libsim.a
+t_sim_libsim_a_SOURCES = \
+	%D%/sim-app.c %D%/sim-app.h \
+	%D%/sim-check.c %D%/sim-check.h %D%/sim-check-impl.h \
+	%D%/sim-client.c %D%/sim-client.h \
+	%D%/sim-cluster.c %D%/sim-cluster.h \
+	%D%/sim-disk.c %D%/sim-disk.h \
+	%D%/sim-driver.c \
+	%D%/sim-faults.c %D%/sim-faults.h \
+	%D%/sim-mail.c %D%/sim-mail.h \
+	%D%/sim-net.c %D%/sim-net.h \
+	%D%/sim-promise.c \
+	%D%/sim-puppet.c %D%/sim-puppet.h \
+	%D%/sim-replica.c %D%/sim-replica.h %D%/sim-replica-impl.h \
+	%D%/sim-run.c %D%/sim-run.h \
+	%D%/sim-world.c %D%/sim-world.h
+sim_libs = t/sim/libsim.a replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a
+
+check_PROGRAMS += %D%/zabsim
+t_sim_zabsim_SOURCES = %D%/zabsim.c
+t_sim_zabsim_LDADD = $(sim_libs)
+
+if HAVE_CMOCKA
+check_PROGRAMS += %D%/sim-scenarios
+TESTS += %D%/sim-scenarios
+t_sim_sim_scenarios_SOURCES = %D%/sim-scenarios.c t/unit/cmocka.h
+t_sim_sim_scenarios_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+t_sim_sim_scenarios_LDADD = $(sim_libs) $(CMOCKA_LIBS)
+endif

@@ -861,6 +861,8 @@ static void empty_stores_vote_when_every_voter_is_empty(void **state)
 	/* 2 is of this kind, 3 is Apache's: it votes with zxid 0 at once. */
 	set_up(&f, THREE "server.9=o:1:2:observer", 1);
 	start(&f, -1, 0);
+	say(&f, 2, ZAB_LOOKING, vote_of(2, -1, 0), 1);
+	say(&f, 3, ZAB_LOOKING, vote_of(3, 0, 0), 1);
 	say(&f, 3, ZAB_LOOKING, vote_of(3, 0, 0), 1);
 	SILENCE(&f);
 	say(&f, 2, ZAB_LOOKING, vote_of(2, -1, 0), 1);
@@ -903,12 +905,40 @@ static void an_empty_store_waits_for_the_last_voter(void **state)
 	tear_down(&f);
 }
 
+/* Each sends again, on the new connection, what it sent last on the one before: long settled. */
+static void an_old_vote_that_is_sent_again_lets_no_empty_store_vote(void **state)
+{
+	struct fixture f;
+
+	set_up(&f, THREE, 3);
+	start(&f, -1, 0);
+	for (int64_t sid = 1; sid <= 2; sid++) {
+		election_set_reachable(&f.election, sid, ELECTION_REACHABLE, f.now_ms);
+		say(&f, sid, ZAB_LOOKING, vote_of(3, 0, 0), 1);
+	}
+	f.sent_count = 0;
+	advance(&f, ELECTION_RESEND_MS_MIN);
+	assert_broadcast(&f, vote_of(3, -1, 0), 1);
+	/* A connection that is lost and made again begins anew. */
+	say(&f, 1, ZAB_LOOKING, vote_of(1, 0, 0), 1);
+	election_set_reachable(&f.election, 2, ELECTION_UNREACHABLE, f.now_ms);
+	election_set_reachable(&f.election, 2, ELECTION_REACHABLE, f.now_ms);
+	f.sent_count = 0;
+	say(&f, 2, ZAB_LOOKING, vote_of(2, 0, 0), 1);
+	SILENCE(&f);
+	say(&f, 2, ZAB_LOOKING, vote_of(2, 0, 0), 1);
+	assert_true(f.sent_count > 0);
+	tear_down(&f);
+}
+
 static void an_empty_store_that_votes_enters_the_round_of_the_others(void **state)
 {
 	struct fixture f;
 
 	set_up(&f, THREE, 2);
 	start(&f, -1, 0);
+	say(&f, 3, ZAB_LOOKING, vote_of(1, -1, 0), 1);
+	say(&f, 1, ZAB_LOOKING, vote_of(1, 0, 0), 6);
 	say(&f, 1, ZAB_LOOKING, vote_of(1, 0, 0), 6);
 	say(&f, 3, ZAB_LOOKING, vote_of(1, -1, 0), 1);
 	assert_int_equal(f.election.round, 6);
@@ -1086,6 +1116,7 @@ int main(void)
 		cmocka_unit_test(a_vote_of_an_empty_peer_is_not_counted),
 		cmocka_unit_test(empty_stores_vote_when_every_voter_is_empty),
 		cmocka_unit_test(an_empty_store_waits_for_the_last_voter),
+		cmocka_unit_test(an_old_vote_that_is_sent_again_lets_no_empty_store_vote),
 		cmocka_unit_test(an_empty_store_that_votes_enters_the_round_of_the_others),
 		cmocka_unit_test(the_operator_may_say_that_the_ensemble_is_new),
 		cmocka_unit_test(the_only_voter_may_be_empty),

@@ -1,0 +1,178 @@
+#include "t/sim/sim-cluster.h"
+
+#include <string.h>
+
+#include "src/base/assert.h"
+#include "src/base/buf.h"
+
+enum { LOOK_US = 5 * 1000 };
+
+void sim_options_init(struct sim_options *options)
+{
+	*options = (struct sim_options){.seed = 1, .observers = -1, .clients = -1};
+}
+
+/* Most machines are near and fast; some are far apart, or have old disks. */
+static const int64_t delays_us[6] = {500, 2000, 2000, 2000, 8000, 20 * 1000};
+static const int64_t syncs_us[6] = {500, 3000, 3000, 3000, 10 * 1000, 25 * 1000};
+
+static void draw_options(struct sim_cluster *cluster)
+{
+	struct sim_options *options = &cluster->options;
+	struct prng *chance = &cluster->chance;
+	int voters = sim_one_in(chance, 3) ? 5 : 3;
+	int observers = sim_one_in(chance, 2) ? 0 : (int)sim_between(chance, 1, 2);
+	int clients = (int)sim_between(chance, 2, 4);
+	int64_t chaos_ms = sim_between(chance, 3000, 8000);
+
+	if (options->voters == 0)
+		options->voters = voters;
+	if (options->observers < 0)
+		options->observers = observers;
+	if (options->clients < 0)
+		options->clients = clients;
+	if (options->chaos_ms == 0)
+		options->chaos_ms = chaos_ms;
+	ASSERT(options->voters + options->observers < SIM_NODES_MAX);
+	ASSERT(options->clients <= SIM_CLIENTS_MAX);
+}
+
+static void make_members(struct sim_cluster *cluster)
+{
+	struct buf text;
+
+	buf_init(&text, 4096);
+	for (int sid = 1; sid <= cluster->count; sid++)
+		buf_printf(&text, "server.%d=127.0.0.1:%d:%d:%s;127.0.0.1:%d\n", sid, 2000 + sid,
+			   3000 + sid, sid <= cluster->voter_count ? "participant" : "observer",
+			   4000 + sid);
+	buf_append_text(&text, "version=0");
+	if (members_parse(buf_bytes(&text), &cluster->members))
+		ASSERT(!"the ensemble can be read");
+	buf_release(&text);
+}
+
+/* Time is short here, so that a run meets many timeouts; and so is the history that is kept. */
+static struct zab_config make_config(struct sim_cluster *cluster)
+{
+	struct prng *chance = &cluster->chance;
+	struct zab_config config;
+
+	zab_config_init(&config);
+	config.members = cluster->members;
+	/* syncLimit, of three ticks, has room for the slowest answer of a network. */
+	config.tick_ms = sim_between(chance, 40, 150) + cluster->net.delay_us_max * 10 / 1000;
+	config.init_limit = (int32_t)sim_between(chance, 5, 12);
+	config.sync_limit = (int32_t)sim_between(chance, 3, 6);
+	config.data_size_max = 1024 * 1024;
+	config.history_count_max = (size_t)sim_between(chance, 2, 150);
+	config.history_size_max = (size_t)sim_between(chance, 1000, 50 * 1000);
+	config.pinned_size_max = (size_t)sim_between(chance, 2 * 1000, 100 * 1000);
+	config.outstanding_size_max = (size_t)sim_between(chance, 500, 20 * 1000);
+	config.may_bootstrap = sim_one_in(chance, 2);
+	return config;
+}
+
+void sim_cluster_init(struct sim_cluster *cluster, const struct sim_options *options)
+{
+	struct zab_config config;
+
+	memset(cluster, 0, sizeof(*cluster));
+	cluster->options = *options;
+	prng_init(&cluster->chance, options->seed);
+	draw_options(cluster);
+	cluster->voter_count = cluster->options.voters;
+	cluster->count = cluster->voter_count + cluster->options.observers;
+	cluster->client_count = cluster->options.clients;
+	sim_world_init(&cluster->world, options->is_tracing);
+	sim_net_init(&cluster->net, &cluster->world, prng_next(&cluster->chance));
+	if (!options->is_plain)
+		cluster->net.delay_us_max = delays_us[prng_below(&cluster->chance, 6)];
+	make_members(cluster);
+	cluster->check = sim_check_new(&cluster->world, &cluster->members);
+	if (options->only_consequences)
+		sim_check_only_consequences(cluster->check);
+	config = make_config(cluster);
+	for (int i = 0; i < cluster->count; i++) {
+		config.myid = i + 1;
+		sim_replica_init(&cluster->replicas[i], &cluster->world, &cluster->net,
+				 cluster->check, &config, prng_next(&cluster->chance));
+		cluster->replicas[i].mutation = options->mutation;
+		if (!options->is_plain)
+			cluster->replicas[i].disk.sync_us_max =
+				syncs_us[prng_below(&cluster->chance, 6)];
+	}
+	for (int i = 0; i < cluster->client_count; i++)
+		sim_client_init(&cluster->clients[i], &cluster->world, cluster->check,
+				cluster->replicas, (size_t)cluster->count, i + 1,
+				prng_next(&cluster->chance));
+}
+
+void sim_cluster_release(struct sim_cluster *cluster)
+{
+	for (int i = 0; i < cluster->client_count; i++)
+		sim_client_release(&cluster->clients[i]);
+	for (int i = 0; i < cluster->count; i++)
+		sim_replica_release(&cluster->replicas[i]);
+	sim_net_release(&cluster->net);
+	sim_check_free(cluster->check);
+	members_release(&cluster->members);
+	sim_world_release(&cluster->world);
+}
+
+void sim_cluster_start(struct sim_cluster *cluster)
+{
+	for (int i = 0; i < cluster->count; i++)
+		if (!sim_replica_is_up(&cluster->replicas[i]))
+			sim_replica_start(&cluster->replicas[i]);
+}
+
+struct sim_replica *sim_cluster_replica(struct sim_cluster *cluster, int64_t sid)
+{
+	ASSERT(sid > 0 && sid <= cluster->count);
+	return &cluster->replicas[sid - 1];
+}
+
+struct sim_replica *sim_cluster_leader(struct sim_cluster *cluster)
+{
+	uint32_t epoch = sim_check_epoch(cluster->check);
+	int64_t sid = sim_check_leader(cluster->check, epoch);
+	struct sim_replica *leader;
+
+	if (sid == 0)
+		return NULL;
+	leader = sim_cluster_replica(cluster, sid);
+	return leader->is_serving && leader->state == ZAB_LEADING && leader->epoch == epoch ? leader
+											    : NULL;
+}
+
+bool sim_cluster_is_whole(struct sim_cluster *cluster)
+{
+	if (!sim_cluster_leader(cluster))
+		return false;
+	for (int i = 0; i < cluster->count; i++)
+		if (!cluster->replicas[i].is_serving ||
+		    cluster->replicas[i].epoch != sim_check_epoch(cluster->check))
+			return false;
+	return true;
+}
+
+bool sim_cluster_is_current(struct sim_cluster *cluster)
+{
+	for (int i = 0; i < cluster->count; i++)
+		if (!sim_check_is_current(cluster->check, i + 1))
+			return false;
+	return true;
+}
+
+bool sim_cluster_wait(struct sim_cluster *cluster, sim_condition_fn *condition, int64_t ms_max)
+{
+	int64_t until_us = cluster->world.now_us + ms_max * 1000;
+
+	while (!condition(cluster)) {
+		if (cluster->world.has_failed || cluster->world.now_us >= until_us)
+			return false;
+		sim_world_run_until(&cluster->world, cluster->world.now_us + LOOK_US);
+	}
+	return !cluster->world.has_failed;
+}
