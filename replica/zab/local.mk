@@ -2,6 +2,7 @@ noinst_LIBRARIES += replica/zab/libzab.a
 replica_zab_libzab_a_SOURCES = \
 	%D%/action.c \
 	%D%/election.c %D%/election.h \
+	%D%/election_votes.c %D%/election_votes.h \
 	%D%/history.c %D%/history.h \
 	%D%/leader.c \
 	%D%/leader_broadcast.c \

@@ -233,6 +233,14 @@ TESTS += %D%/test-election
 t_unit_test_election_SOURCES = %D%/test-election.c %D%/cmocka.h
 t_unit_test_election_CFLAGS = $(unit_cflags)
 t_unit_test_election_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-election-world
+TESTS += %D%/test-election-world
+t_unit_test_election_world_SOURCES = %D%/test-election-world.c %D%/apache-election.c \
+	%D%/apache-election.h %D%/cmocka.h
+t_unit_test_election_world_CFLAGS = $(unit_cflags)
+t_unit_test_election_world_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a \
+	$(CMOCKA_LIBS)
 endif
 
 # Not a test by itself: t/t2100-client-session.sh runs it.
