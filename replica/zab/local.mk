@@ -13,6 +13,7 @@ replica_zab_libzab_a_SOURCES = \
 	%D%/packet.c %D%/packet.h \
 	%D%/quorum.c \
 	%D%/quorum_server.c %D%/quorum_server.h \
+	%D%/role.c \
 	%D%/status.c \
 	%D%/zab.c %D%/zab.h \
 	%D%/zab_impl.h
