@@ -51,6 +51,14 @@ void learner_end(struct zab *zab)
 	zab->follow = (struct follow){.link = ZAB_LINK_NONE};
 }
 
+/* Where it is gone, nobody will answer: the others elect already. */
+void learner_unreachable(struct zab *zab, int64_t sid)
+{
+	if (zab->state != ZAB_LEADING && zab->follow.phase == FOLLOW_CONNECTING &&
+	    zab->follow.leader == sid)
+		zab_leave(zab, 2, "the leader, server %lld, is out of reach", (long long)sid);
+}
+
 /* ---- the handshake ---- */
 
 void learner_connected(struct zab *zab, zab_link_t link)

@@ -85,8 +85,16 @@ void sim_check_received(struct sim_check *check, int64_t sid, struct sim_talk *t
 			const struct zab_packet *packet);
 void sim_check_sent(struct sim_check *check, int64_t sid, struct sim_talk *talk,
 		    const struct zab_packet *packet);
+/* What a server has heard last from another, and how it answered while it served. */
+struct sim_heard {
+	bool is_looking;
+	struct zab_vote vote;
+	int64_t round;
+	bool is_confirmed; /* it was told the vote that was elected, which was its own */
+};
 void sim_check_notified(struct sim_check *check, int64_t sid,
-			const struct notification *notification, bool is_serving, bool was_wiped);
+			const struct notification *notification, struct sim_heard *heard,
+			bool is_serving, bool was_wiped);
 
 /* ---- at the end ---- */
 

@@ -204,8 +204,8 @@ static void notify(struct sim_replica *replica, const struct zab_action *action)
 	}
 	sim_trace(replica->world, replica->sid, notify_name(notification.state), action->sid,
 		  notification.vote.leader, notification.vote.zxid);
-	sim_check_notified(replica->check, replica->sid, &notification, replica->is_serving,
-			   replica->was_wiped);
+	sim_check_notified(replica->check, replica->sid, &notification,
+			   &replica->heard[action->sid], replica->is_serving, replica->was_wiped);
 	sim_mail_send(replica->net->mail, replica->sid, action->sid, action->bytes);
 }
 
@@ -246,7 +246,7 @@ static void listen(struct sim_replica *replica, bool is_listening)
 	replica->is_leading = is_listening;
 	sim_net_listen(replica->net, replica->sid, is_listening);
 	if (is_listening)
-		sim_check_elected(replica->check, replica->sid, replica->sid, replica->heard);
+		sim_check_elected(replica->check, replica->sid, replica->sid, replica->votes);
 }
 
 static void change_role(struct sim_replica *replica, const struct zab_action *action)
@@ -256,8 +256,11 @@ static void change_role(struct sim_replica *replica, const struct zab_action *ac
 	replica->state = action->state;
 	replica->epoch = action->epoch;
 	replica->is_serving = action->is_serving;
-	if (action->state == ZAB_LOOKING)
+	if (action->state == ZAB_LOOKING) {
 		replica->is_uptodate = false;
+		for (int i = 0; i < SIM_NODES_MAX; i++)
+			replica->heard[i].is_confirmed = false;
+	}
 	if (was_serving || action->state == ZAB_LOOKING)
 		sim_drop_customers(replica);
 	if (action->is_serving) {
@@ -293,7 +296,7 @@ static void perform(struct sim_replica *replica, const struct zab_action *action
 		listen(replica, action->type == ZAB_LISTEN);
 		break;
 	case ZAB_CONNECT:
-		sim_check_elected(replica->check, replica->sid, action->sid, replica->heard);
+		sim_check_elected(replica->check, replica->sid, action->sid, replica->votes);
 		sim_net_connect(replica->net, replica->sid, action->sid,
 				sim_world_us(replica, action->deadline_ms));
 		break;
@@ -441,7 +444,10 @@ static void on_notification(void *data, int64_t from, struct bytes bytes)
 		sim_trace(replica->world, replica->sid, "heard", from, notification.vote.leader,
 			  notification.vote.zxid);
 		if (notification.vote.leader > 0 && notification.vote.leader < SIM_NODES_MAX)
-			replica->heard[from] |= UINT32_C(1) << notification.vote.leader;
+			replica->votes[from] |= UINT32_C(1) << notification.vote.leader;
+		replica->heard[from].is_looking = notification.state == ZAB_LOOKING;
+		replica->heard[from].vote = notification.vote;
+		replica->heard[from].round = notification.election_epoch;
 	}
 	zab_notification(replica->zab, from, bytes);
 	sim_turn_end(replica);

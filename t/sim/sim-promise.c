@@ -211,8 +211,28 @@ void sim_check_sent(struct sim_check *check, int64_t sid, struct sim_talk *talk,
 	}
 }
 
+/*
+ * Who votes, in the round that was decided, for what was decided, is told so once; anybody else the
+ * epoch that has begun since (R25, election.h).
+ */
+static void check_settled(struct sim_check *check, int64_t sid, const struct zab_vote *vote,
+			  int64_t round, struct sim_heard *heard)
+{
+	bool is_stale = vote->peer_epoch != (int64_t)check->disks[sid]->current_epoch;
+	bool agrees = heard->is_looking && heard->round == round &&
+		      heard->vote.leader == vote->leader && heard->vote.zxid == vote->zxid &&
+		      heard->vote.peer_epoch == vote->peer_epoch;
+
+	if (is_stale && (!agrees || heard->is_confirmed))
+		sim_fail(check->world,
+			 "server %" PRId64 " serves epoch %u and tells a vote of epoch %" PRId64,
+			 sid, check->disks[sid]->current_epoch, vote->peer_epoch);
+	heard->is_confirmed = is_stale;
+}
+
 void sim_check_notified(struct sim_check *check, int64_t sid,
-			const struct notification *notification, bool is_serving, bool was_wiped)
+			const struct notification *notification, struct sim_heard *heard,
+			bool is_serving, bool was_wiped)
 {
 	const struct zab_vote *vote = &notification->vote;
 	const struct sim_disk *disk;
@@ -236,9 +256,6 @@ void sim_check_notified(struct sim_check *check, int64_t sid,
 		if (sim_disk_appending(disk) > 0)
 			sim_fail(check->world, "server %" PRId64 " votes while it logs", sid);
 	}
-	if (is_serving && notification->state != ZAB_LOOKING &&
-	    vote->peer_epoch != (int64_t)disk->current_epoch)
-		sim_fail(check->world,
-			 "server %" PRId64 " serves epoch %u and tells a vote of epoch %" PRId64,
-			 sid, disk->current_epoch, vote->peer_epoch);
+	if (is_serving && notification->state != ZAB_LOOKING)
+		check_settled(check, sid, vote, notification->election_epoch, heard);
 }

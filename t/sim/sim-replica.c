@@ -350,8 +350,10 @@ void sim_replica_crash(struct sim_replica *replica, bool is_silent)
 	replica->app = NULL;
 	for (int i = 0; i < SIM_LINKS_MAX; i++)
 		replica->links[i].number = 0;
-	for (int i = 0; i < SIM_NODES_MAX; i++)
-		replica->heard[i] = 0;
+	for (int i = 0; i < SIM_NODES_MAX; i++) {
+		replica->votes[i] = 0;
+		replica->heard[i] = (struct sim_heard){0};
+	}
 	replica->is_serving = false;
 	replica->is_leading = false;
 	replica->is_uptodate = false;

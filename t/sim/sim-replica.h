@@ -60,9 +60,10 @@ struct sim_replica {
 	enum zab_state state;
 	uint32_t epoch;
 	bool is_serving;
-	bool is_leading;  /* it listens */
-	bool is_uptodate; /* its leader has said so */
-	uint32_t heard[SIM_NODES_MAX];
+	bool is_leading;               /* it listens */
+	bool is_uptodate;              /* its leader has said so */
+	uint32_t votes[SIM_NODES_MAX]; /* heard ever: sim_check_elected */
+	struct sim_heard heard[SIM_NODES_MAX];
 	struct {
 		uint64_t number; /* 0: free */
 		struct sim_talk talk;

@@ -14,7 +14,7 @@ struct rig {
 	struct zab *zab;
 	struct zab_config config;
 	msec_t now_ms;
-	int32_t current_epoch; /* what a learner of ours says in ACKEPOCH */
+	int64_t round; /* the electionEpoch of what peers say */
 	char trace[TRACE_SIZE];
 	size_t size;
 	int warnings;
@@ -147,7 +147,7 @@ static void start(uint32_t txn_count, uint32_t committed)
 	struct zab_durable durable = {.accepted_epoch = 1, .current_epoch = 1};
 	struct blob *txn = blob_new(bytes_of_text("txn"));
 
-	rig = (struct rig){.now_ms = 1000, .current_epoch = 1};
+	rig = (struct rig){.now_ms = 1000, .round = 1};
 	zab_config_init(&rig.config);
 	rig.config.myid = 2;
 	assert_int_equal(members_parse(bytes_of_text(members_text), &rig.config.members), 0);
@@ -173,7 +173,7 @@ static void notify(int64_t sid, enum zab_state state, struct zab_vote vote)
 	struct notification notification = {
 		.state = state,
 		.vote = vote,
-		.election_epoch = 1,
+		.election_epoch = rig.round,
 		.version = NOTIFICATION_VERSION,
 		.config = bytes_of_text(members_text),
 	};
@@ -355,11 +355,14 @@ static void test_looking_waits_for_the_own_log(void **state)
 	rig.note = (struct notification){0};
 	zab_link_closed(rig.zab, LEADER_LINK);
 	assert_trace("append 200000001, looking 0");
-	assert_int_equal(rig.note.version, 0); /* no vote yet */
+	rig.round = 2;
+	notify(1, ZAB_LOOKING, (struct zab_vote){1, 0x200000002, 2});
+	assert_trace("");
+	assert_int_equal(rig.note.version, 0); /* no vote yet, neither the new nor the last */
 	zab_logged(rig.zab, 0x200000001);
 	assert_trace("");
-	assert_int_equal(rig.note.vote.zxid, 0x200000001);
-	assert_int_equal(rig.note.vote.peer_epoch, 2);
+	assert_int_equal(rig.note.vote.leader, 1); /* whose vote has waited, and is better */
+	assert_int_equal(rig.note.vote.zxid, 0x200000002);
 }
 
 static void test_looking_peers_are_told_the_new_epoch(void **state)
