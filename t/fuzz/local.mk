@@ -10,6 +10,7 @@ fuzzers = \
 	%D%/fuzz-apply \
 	%D%/fuzz-snapshot \
 	%D%/fuzz-server \
+	%D%/fuzz-replica \
 	%D%/fuzz-text \
 	%D%/fuzz-config \
 	%D%/fuzz-client
@@ -56,6 +57,12 @@ t_fuzz_fuzz_server_LDFLAGS = $(fuzz_ldflags)
 t_fuzz_fuzz_server_LDADD = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
 	src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(ZLIB_LIBS)
 
+t_fuzz_fuzz_replica_SOURCES = %D%/fuzz-replica.c %D%/fuzz.h $(fuzz_driver) \
+	t/unit/tree-copy.c t/unit/tree-copy.h
+t_fuzz_fuzz_replica_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_replica_LDADD = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
+	src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(ZLIB_LIBS)
+
 t_fuzz_fuzz_text_SOURCES = %D%/fuzz-text.c %D%/fuzz.h $(fuzz_driver)
 t_fuzz_fuzz_text_LDFLAGS = $(fuzz_ldflags)
 t_fuzz_fuzz_text_LDADD = src/zk/libzk.a src/base/libbase.a
@@ -72,7 +79,7 @@ t_fuzz_make_corpus_SOURCES = %D%/make-corpus.c t/unit/vectors.c t/unit/vectors.h
 t_fuzz_make_corpus_LDADD = src/base/libbase.a
 
 %D%/corpus.stamp: %D%/make-corpus$(EXEEXT) t/unit/vectors-client.txt t/unit/vectors-log.txt \
-		t/unit/vectors-snapshot.txt
+		t/unit/vectors-quorum.txt t/unit/vectors-snapshot.txt
 	$(AM_V_GEN)rm -rf %D%/corpus && \
 	srcdir='$(abs_top_srcdir)' %D%/make-corpus$(EXEEXT) %D%/corpus && \
 	: >$@
