@@ -320,11 +320,20 @@ static void own_end(struct fs *fs, struct own *own)
 	free(own);
 }
 
+/* What is known of it since an own write of it. */
+static const struct zk_stat *known_stat(const struct fs *fs, struct bytes path)
+{
+	const struct znode *znode = znode_peek(fs, path);
+
+	return znode && (znode->known & ZNODE_STAT) && znode->exists ? &znode->stat : NULL;
+}
+
 static void own_succeeded(struct fs *fs, struct own *own, enum zk_event_type kind,
 			  struct bytes path)
 {
 	if (kind != ZK_EVENT_NODE_DATA_CHANGED)
 		inject_own(fs, path, kind == ZK_EVENT_NODE_CREATED);
+	compare_own(fs->change->compare, kind, path, known_stat(fs, path));
 	if (fs->znodes.by_node)
 		announce_own(fs, kind, path);
 	else

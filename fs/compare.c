@@ -30,6 +30,16 @@ struct deleted {
 	char path[];
 };
 
+/* What own writes made of a path while a comparison was under way. zxid 0: not known. */
+struct own {
+	struct map_entry by_path;
+	bool is_gone;
+	bool is_made; /* it is a znode of our own, czxid */
+	zxid_t czxid;
+	zxid_t mzxid;
+	char path[];
+};
+
 struct compare {
 	struct fs *fs;
 	compare_difference_fn on_difference;
@@ -41,6 +51,7 @@ struct compare {
 	struct list asked;
 	size_t in_flight; /* items in asked */
 	struct map deleted;
+	struct map own;
 };
 
 static void ask_next(struct compare *compare);
@@ -78,6 +89,80 @@ static void item_done(struct item *item)
 static void tell(struct compare *compare, enum zk_event_type type, const char *path)
 {
 	compare->on_difference(compare->data, type, bytes_of_text(path));
+}
+
+/* ---- own writes ---- */
+
+static struct own *own_find(const struct compare *compare, struct bytes path)
+{
+	struct map_entry *entry = map_find(&compare->own, path);
+
+	return entry ? map_item(entry, struct own, by_path) : NULL;
+}
+
+static void forget_own(struct compare *compare, struct map_entry *entry)
+{
+	map_remove(&compare->own, entry);
+	free(map_item(entry, struct own, by_path));
+}
+
+static void forget_all_own(struct compare *compare)
+{
+	map_for_each (&compare->own, at)
+		forget_own(compare, at);
+}
+
+static struct own *own_get(struct compare *compare, struct bytes path)
+{
+	struct own *own = own_find(compare, path);
+
+	if (own)
+		return own;
+	if (compare->own.count >= COMPARE_OWN_MAX)
+		forget_own(compare, map_first(&compare->own));
+	own = mem_zalloc(sizeof(*own) + bytes_size(path) + 1);
+	memcpy(own->path, path.data, bytes_size(path));
+	map_insert(&compare->own, &own->by_path, bytes_of_text(own->path));
+	return own;
+}
+
+void compare_own(struct compare *compare, enum zk_event_type kind, struct bytes path,
+		 const struct zk_stat *stat)
+{
+	struct own *own;
+
+	if (compare->complete)
+		return;
+	own = own_get(compare, path);
+	if (kind != ZK_EVENT_NODE_DATA_CHANGED) {
+		own->is_gone = kind == ZK_EVENT_NODE_DELETED;
+		own->is_made = kind == ZK_EVENT_NODE_CREATED;
+		own->czxid = stat ? stat->czxid : 0;
+	}
+	own->mzxid = stat ? stat->mzxid : 0;
+}
+
+static bool is_gone_by_us(const struct compare *compare, struct bytes path)
+{
+	const struct own *own = own_find(compare, path);
+
+	return own && own->is_gone;
+}
+
+static bool is_made_by_us(const struct compare *compare, struct bytes path,
+			  const struct zk_stat *stat)
+{
+	const struct own *own = own_find(compare, path);
+
+	return own && own->is_made && (own->czxid == 0 || own->czxid == stat->czxid);
+}
+
+static bool is_changed_by_us(const struct compare *compare, struct bytes path,
+			     const struct zk_stat *stat)
+{
+	const struct own *own = own_find(compare, path);
+
+	return own && !own->is_gone && (own->mzxid == 0 || own->mzxid == stat->mzxid);
 }
 
 /* ---- the names of a directory ---- */
@@ -126,6 +211,7 @@ static void compare_lists(struct item *item, const struct jute_strings *now)
 
 		/* A live node's own comparison tells of its end. */
 		if (!map_find(&now_set.names, name) && !was_told(compare, path) &&
+		    !is_gone_by_us(compare, bytes_of_text(path)) &&
 		    !node_of_path(compare->fs, bytes_of_text(path)))
 			tell(compare, ZK_EVENT_NODE_DELETED, path);
 		free(path);
@@ -160,21 +246,32 @@ static void on_list(void *data, int32_t code, int error, struct znode *znode)
 
 static void compare_name(const struct item *item, int32_t code, const struct znode *znode)
 {
-	if (code == ZK_OK && znode->stat.czxid > item->compare->seen_zxid)
+	const struct compare *compare = item->compare;
+
+	if (code == ZK_OK && znode->stat.czxid > compare->seen_zxid &&
+	    !is_made_by_us(compare, bytes_of_text(item->path), &znode->stat))
 		tell(item->compare, ZK_EVENT_NODE_CREATED, item->path);
 }
 
-static void compare_node(const struct item *item, int32_t code, const struct znode *znode)
+static void compare_node_gone(const struct item *item)
 {
-	bool made_anew = code == ZK_OK && item->czxid && znode->stat.czxid != item->czxid;
-
-	if (code == ZK_NONODE || made_anew)
+	if (!is_gone_by_us(item->compare, bytes_of_text(item->path)))
 		tell(item->compare, ZK_EVENT_NODE_DELETED, item->path);
-	if (made_anew)
-		tell(item->compare, ZK_EVENT_NODE_CREATED, item->path);
-	else if (code == ZK_OK && (znode->stat.mzxid > item->compare->seen_zxid ||
-				   (!item->is_dir && znode_is_shown_as_dir(znode))))
-		tell(item->compare, ZK_EVENT_NODE_DATA_CHANGED, item->path);
+}
+
+static void compare_node(const struct item *item, const struct znode *znode)
+{
+	struct compare *compare = item->compare;
+	struct bytes path = bytes_of_text(item->path);
+	const struct zk_stat *stat = &znode->stat;
+
+	if (item->czxid && stat->czxid != item->czxid && !is_made_by_us(compare, path, stat)) {
+		compare_node_gone(item);
+		tell(compare, ZK_EVENT_NODE_CREATED, item->path);
+	} else if ((stat->mzxid > compare->seen_zxid && !is_changed_by_us(compare, path, stat)) ||
+		   (!item->is_dir && znode_is_shown_as_dir(znode))) {
+		tell(compare, ZK_EVENT_NODE_DATA_CHANGED, item->path);
+	}
 }
 
 static void on_znode(void *data, int32_t code, int error, struct znode *znode)
@@ -188,8 +285,10 @@ static void on_znode(void *data, int32_t code, int error, struct znode *znode)
 	}
 	if (item->is_name)
 		compare_name(item, code, znode);
-	else
-		compare_node(item, code, znode);
+	else if (code == ZK_NONODE)
+		compare_node_gone(item);
+	else if (code == ZK_OK)
+		compare_node(item, znode);
 	if (item->is_dir && code == ZK_OK)
 		znode_get(compare->fs, bytes_of_text(item->path), ZNODE_STAT | ZNODE_CHILDREN,
 			  on_list, item);
@@ -211,8 +310,10 @@ static void ask_next(struct compare *compare)
 		else
 			znode_get_shown(compare->fs, bytes_of_text(item->path), on_znode, item);
 	}
-	if (compare->in_flight == 0)
+	if (compare->in_flight == 0) {
 		compare->complete = true;
+		forget_all_own(compare);
+	}
 }
 
 /* ---- a round ---- */
@@ -300,6 +401,7 @@ struct compare *compare_new(struct fs *fs, compare_difference_fn on_difference, 
 	list_init(&compare->waiting);
 	list_init(&compare->asked);
 	map_init(&compare->deleted);
+	map_init(&compare->own);
 	return compare;
 }
 
@@ -312,5 +414,7 @@ void compare_free(struct compare *compare)
 	map_for_each (&compare->deleted, at)
 		forget_deleted(compare, at);
 	map_release(&compare->deleted);
+	forget_all_own(compare);
+	map_release(&compare->own);
 	free(compare);
 }

@@ -3,6 +3,7 @@
 
 #include "src/base/bytes.h"
 #include "src/zk/opcode.h"
+#include "src/zk/record.h"
 
 struct fs;
 
@@ -24,7 +25,7 @@ struct fs;
  * If the connection is lost again meanwhile, the next comparison starts from
  * the same zxid.
  */
-enum { COMPARE_FLIGHT_MAX = 128, COMPARE_DELETED_MAX = 16384 };
+enum { COMPARE_FLIGHT_MAX = 128, COMPARE_DELETED_MAX = 16384, COMPARE_OWN_MAX = 16384 };
 
 struct compare;
 
@@ -38,6 +39,15 @@ void compare_interrupted(struct compare *compare);
 
 /* It is back. */
 void compare_begin(struct compare *compare);
+
+/*
+ * An own write of path has become a txn (kind as in change.h), and stat is what
+ * it is since, or NULL where that isn't known: the newest is taken for it then.
+ * An answer that shows it is no difference. Nothing is remembered, and nothing
+ * needs to be, but while a comparison is under way.
+ */
+void compare_own(struct compare *compare, enum zk_event_type kind, struct bytes path,
+		 const struct zk_stat *stat);
 
 /* This name's end has been told: it isn't told again from an old list. The latest are remembered.
  */

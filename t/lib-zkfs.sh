@@ -327,5 +327,5 @@ after_a_marker () {
 		rm "$2/$marker"
 	fi &&
 	wait_for 10 "grep -q 'DELETE $2/$marker' $1" &&
-	grep -v "$marker" "$1" >"$1.before"
+	sed "/$marker/d" "$1" >"$1.before"
 }

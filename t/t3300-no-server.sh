@@ -168,6 +168,44 @@ test_expect_success INOTIFYWAIT 'what changed while it was away is there afterwa
 	unwatch
 EOT
 
+# More files than are compared at a time, so that own writes arrive in the midst of it.
+test_expect_success INOTIFYWAIT 'own writes while it was away arrive, and nothing is raised twice' - <<\EOT
+	zk run <<-\EOF &&
+	zk.create("/own")
+	for i in range(1000):
+	    zk.create("/own/f%d" % i, b"theirs")
+	EOF
+	ls -l m1/own >/dev/null &&
+	watch before -e create -e delete m1/own &&
+	after_a_marker before m1/own &&
+	unwatch &&
+	watch out -e create -e modify -e close_write -e delete m1/own &&
+	{ timeout 60 "$PYTHON" - "$(cat p1/pid)" <<-\EOF & } &&
+	import os, signal, sys, threading
+	def write(file):
+	    os.write(file, b"my own")
+	    os.fsync(file)
+	files = [os.open("m1/own/f%d" % i, os.O_WRONLY) for i in range(0, 1000, 25)]
+	os.kill(int(sys.argv[1]), signal.SIGKILL)
+	threads = [threading.Thread(target=write, args=(file,)) for file in files]
+	for thread in threads:
+	    thread.start()
+	open("own-writes", "w").close()
+	for thread in threads:
+	    thread.join()
+	EOF
+	writer=$! &&
+	wait_for 20 'test -e own-writes' &&
+	start_proxy p1 &&
+	test_status 0 wait "$writer" &&
+	after_a_marker out m1/own &&
+	test_equal 40 "$(grep -c MODIFY out.before)" &&
+	test_equal 40 "$(grep -c CLOSE_WRITE out.before)" &&
+	test_equal 80 "$(sort -u out.before | wc -l)" &&
+	test_equal 'my own' "$(zk get /own/f975)" &&
+	unwatch
+EOT
+
 test_expect_success 'with two ways to the server it takes the other, with its session' - <<\EOT
 	start_proxy p2 4>&- &&
 	mount_zkfs m2 timeout=10 "$(cat p1/addr),$(cat p2/addr)" &&
