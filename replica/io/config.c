@@ -678,6 +678,7 @@ void config_init(struct config *config)
 		.sessionless_timeout_ms = 10000,
 		.jute_maxbuffer_size = ZK_JUTE_MAXBUFFER_DEFAULT,
 		.global_outstanding_limit = 1000,
+		.commit_log_count = 100000,
 		.fourletter_whitelist = mem_strdup(""),
 		.tick_time_ms = 3000,
 		.min_session_timeout_ms = -1,

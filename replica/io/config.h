@@ -56,6 +56,7 @@ struct config {
 	int sessionless_timeout_ms;
 	int jute_maxbuffer_size;
 	int global_outstanding_limit;
+	int commit_log_count; /* transactions kept in memory for learners */
 	char *fourletter_whitelist;
 
 	int tick_time_ms;

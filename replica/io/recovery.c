@@ -71,6 +71,7 @@ static void configure_zab(struct zab_config *zab, const struct config *config)
 	zab->sync_limit = config->sync_limit_ticks;
 	zab->data_size_max = 2 * (uint32_t)config->jute_maxbuffer_size + PACKET_EXTRA_SIZE;
 	zab->history_size_max = HISTORY_SIZE_MAX;
+	zab->history_count_max = (size_t)config->commit_log_count;
 	zab->may_bootstrap = data_dir_may_bootstrap(config->data_dir);
 	buf_init(&text, MEMBERS_TEXT_SIZE_MAX);
 	config_write_members(config, &text);
