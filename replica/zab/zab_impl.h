@@ -245,6 +245,8 @@ void zab_serve(struct zab *zab, uint32_t epoch);
 void zab_settle(struct zab *zab);
 void zab_hear(struct zab *zab, int64_t sid, struct bytes bytes);
 void zab_forget_held(struct zab *zab);
+/* What came on a connection that is no more; the peer says it again on the next one. */
+void zab_forget_held_of(struct zab *zab, int64_t sid);
 
 /* ---- leader.c ---- */
 
