@@ -109,6 +109,7 @@ struct follow {
 	int64_t leader;
 	zab_link_t link;
 	uint32_t epoch;     /* of LEADERINFO */
+	zxid_t snapshot;    /* of SNAP; else INT64_MIN */
 	zxid_t acked;       /* proposals above it are to be acked, once logged */
 	zxid_t pinged;      /* of the last PING, for its answer */
 	bool has_warned;    /* of COMMITANDACTIVATE */
