@@ -439,6 +439,14 @@ void election_set_reachable(struct election *election, int64_t sid, enum electio
 	count_votes(election);
 }
 
+/* Voters tell each other when an election begins; who has no vote has to ask. */
+static msec_t resend_ms_max(const struct election *election)
+{
+	return election_is_voteless(election) || !election_is_voter(election, election->myid)
+		       ? ELECTION_ASK_MS_MAX
+		       : ELECTION_RESEND_MS_MAX;
+}
+
 void election_tick(struct election *election, msec_t now_ms)
 {
 	election->now_ms = now_ms;
@@ -448,8 +456,8 @@ void election_tick(struct election *election, msec_t now_ms)
 	if (election->is_decided || now_ms < election->resend_at_ms)
 		return;
 	election->resend_ms *= 2;
-	if (election->resend_ms > ELECTION_RESEND_MS_MAX)
-		election->resend_ms = ELECTION_RESEND_MS_MAX;
+	if (election->resend_ms > resend_ms_max(election))
+		election->resend_ms = resend_ms_max(election);
 	broadcast(election);
 }
 

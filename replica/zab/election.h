@@ -43,6 +43,8 @@
  *  - A LOOKING voter of the settled round whose vote is the elected one is answered with
  *    that vote, once, and not with the epoch that has begun since: Java takes that for a
  *    better vote, gives up the quorum it has, and waits for its next interval.
+ *  - Who has no vote, an observer or an empty store, asks every two seconds at the
+ *    latest, not every minute: an election does not need it, and so does not call it.
  *  - OBSERVING answers nobody, and who is OBSERVING is not answered: no vote depends
  *    on it, and a Java voter would answer the answer, for ever.
  *  - The configuration in a notification is not adopted (reconfigEnabled=false), and
@@ -58,6 +60,8 @@ enum {
 	ELECTION_FINALIZE_MS = 200,
 	ELECTION_RESEND_MS_MIN = 200,
 	ELECTION_RESEND_MS_MAX = 60000,
+	/* Of an observer, or an empty store: nobody tells it that the others have settled. */
+	ELECTION_ASK_MS_MAX = 2000,
 };
 /* No round of a peer beyond it is believed: it could not be counted on from. */
 #define ELECTION_ROUND_MAX ((int64_t)1 << 62)

@@ -5,8 +5,6 @@
 #include "src/base/assert.h"
 #include "src/base/buf.h"
 
-enum { LOOK_US = 5 * 1000 };
-
 void sim_options_init(struct sim_options *options)
 {
 	*options = (struct sim_options){.seed = 1, .observers = -1, .clients = -1};
@@ -70,6 +68,14 @@ static struct zab_config make_config(struct sim_cluster *cluster)
 	config.pinned_size_max = (size_t)sim_between(chance, 2 * 1000, 100 * 1000);
 	config.outstanding_size_max = (size_t)sim_between(chance, 500, 20 * 1000);
 	config.may_bootstrap = sim_one_in(chance, 2);
+	if (cluster->options.is_plain) {
+		config.tick_ms = 100;
+		config.init_limit = 10;
+		config.sync_limit = 5;
+		config.history_count_max = 20;
+		config.pinned_size_max = 1000 * 1000;
+		config.may_bootstrap = true;
+	}
 	return config;
 }
 
@@ -169,10 +175,8 @@ bool sim_cluster_wait(struct sim_cluster *cluster, sim_condition_fn *condition, 
 {
 	int64_t until_us = cluster->world.now_us + ms_max * 1000;
 
-	while (!condition(cluster)) {
-		if (cluster->world.has_failed || cluster->world.now_us >= until_us)
+	while (!condition(cluster))
+		if (cluster->world.now_us >= until_us || !sim_world_step(&cluster->world))
 			return false;
-		sim_world_run_until(&cluster->world, cluster->world.now_us + LOOK_US);
-	}
 	return !cluster->world.has_failed;
 }

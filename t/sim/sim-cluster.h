@@ -27,7 +27,8 @@ struct sim_options {
 	int clients;      /* -1: from the seed */
 	int64_t chaos_ms; /* 0: from the seed; how long things break */
 	enum zab_mutation mutation;
-	bool is_plain;          /* all machines near and fast */
+	bool is_plain; /* all machines are near and fast, and the configuration is always the same
+			*/
 	bool only_consequences; /* sim-check.h */
 	bool is_tracing;
 };

@@ -393,6 +393,22 @@ void sim_disk_open(struct sim_disk *disk, struct sim_disk_user user)
 	disk->paused_until_us = 0;
 }
 
+static void hurry(struct sim_disk *disk, struct sim_timer *timer, int64_t us_max)
+{
+	if (sim_timer_is_set(timer) && timer->entry.key > disk->world->now_us + us_max)
+		sim_timer_set(disk->world, timer, disk->world->now_us + us_max);
+}
+
+void sim_disk_set_slowness(struct sim_disk *disk, int64_t slowness)
+{
+	disk->slowness = slowness;
+	if (slowness > 1)
+		return;
+	hurry(disk, &disk->timer, disk->sync_us_max);
+	hurry(disk, &disk->stage_timer, disk->sync_us_max * TREE_SYNCS);
+	hurry(disk, &disk->tree_timer, disk->sync_us_max * TREE_SYNCS);
+}
+
 void sim_disk_crash(struct sim_disk *disk, size_t survivors_max)
 {
 	/* An installation that was asked for takes the staged generation with it. */

@@ -87,7 +87,7 @@ struct sim_disk {
 
 	int64_t sync_us_min;
 	int64_t sync_us_max;
-	int64_t slowness; /* 1: as fast as it can */
+	int64_t slowness; /* sim_disk_set_slowness */
 	bool is_full;
 	int64_t paused_until_us; /* its process hears nothing until then */
 	int syncs;
@@ -100,6 +100,8 @@ void sim_disk_release(struct sim_disk *disk);
 void sim_disk_open(struct sim_disk *disk, struct sim_disk_user user);
 /* The process ends, by a crash: of what is asked for and not durable, at most so many survive. */
 void sim_disk_crash(struct sim_disk *disk, size_t survivors_max);
+/* So many times as long as it needs; 1: as fast as it can, what it is doing included. */
+void sim_disk_set_slowness(struct sim_disk *disk, int64_t slowness);
 /* A new, empty disk. Closed. */
 void sim_disk_wipe(struct sim_disk *disk);
 

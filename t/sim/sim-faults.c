@@ -134,7 +134,8 @@ static void begin(struct sim_fault *fault)
 		(void)sim_net_break_one(&cluster->net); /* there may be none */
 		break;
 	case FAULT_SLOW_DISK:
-		replica->disk.slowness = sim_between(&faults->chance, 5, SLOWNESS_MAX);
+		sim_disk_set_slowness(&replica->disk,
+				      sim_between(&faults->chance, 5, SLOWNESS_MAX));
 		break;
 	case FAULT_FULL_DISK:
 		replica->disk.is_full = true;
@@ -172,7 +173,7 @@ static void repair(void *data)
 				sim_net_mend(&cluster->net, from, to);
 	switch ((enum fault_type)fault->type) {
 	case FAULT_SLOW_DISK:
-		replica->disk.slowness = 1;
+		sim_disk_set_slowness(&replica->disk, 1);
 		break;
 	case FAULT_FULL_DISK:
 		replica->disk.is_full = false;
@@ -251,7 +252,7 @@ void sim_faults_stop(struct sim_faults *faults)
 	for (int i = 0; i < faults->cluster->count; i++) {
 		struct sim_replica *replica = &faults->cluster->replicas[i];
 
-		replica->disk.slowness = 1;
+		sim_disk_set_slowness(&replica->disk, 1);
 		replica->disk.is_full = false;
 	}
 	sim_cluster_start(faults->cluster);
