@@ -6,9 +6,6 @@
 #include "src/base/assert.h"
 #include "src/base/mem.h"
 
-/* Between roles that fail: 12, 25, ... 400 ms. */
-enum { RETRY_MS = 6, RETRY_STEPS = 6 };
-
 static void notify(void *data, int64_t sid, struct bytes bytes)
 {
 	struct zab *zab = data;
@@ -17,16 +14,6 @@ static void notify(void *data, int64_t sid, struct bytes bytes)
 
 	action->sid = sid;
 	action->bytes = blob_bytes(owned);
-}
-
-static void emit_role(struct zab *zab, enum zab_state state, uint32_t epoch, bool is_serving)
-{
-	struct zab_action *action = zab_emit(zab, ZAB_ROLE, NULL);
-
-	action->state = state;
-	action->epoch = epoch;
-	action->is_serving = is_serving;
-	zab->is_serving = is_serving;
 }
 
 msec_t zab_init_limit_ms(const struct zab *zab)
@@ -109,7 +96,7 @@ void zab_truncate(struct zab *zab, zxid_t zxid)
 	zab->truncating++;
 }
 
-static bool is_drained(const struct zab *zab)
+bool zab_is_drained(const struct zab *zab)
 {
 	return zab->logged == zab_appended(zab) && zab->pending_count == 0 && zab->truncating == 0;
 }
@@ -175,7 +162,7 @@ static void install(struct zab *zab)
 	zab->needs_snapshot = false;
 }
 
-static void abort_staged(struct zab *zab)
+void zab_abort_staged(struct zab *zab)
 {
 	if (!zab->is_staging)
 		return;
@@ -185,122 +172,6 @@ static void abort_staged(struct zab *zab)
 	zab_emit(zab, ZAB_ABORT_SNAPSHOT, NULL);
 	history_release(&zab->staged);
 	zab->is_staging = false;
-}
-
-/* ---- roles ---- */
-
-/*
- * At once after a role that served, and once more; who is refused again and again waits a
- * little longer each time.
- */
-static msec_t next_look_ms(struct zab *zab)
-{
-	uint32_t step = zab->failures > RETRY_STEPS ? RETRY_STEPS : zab->failures;
-
-	zab->failures = zab->is_serving ? 0 : zab->failures + 1;
-	return zab->failures <= 1 ? zab->now_ms : zab->now_ms + ((msec_t)RETRY_MS << step);
-}
-
-static void leave_role(struct zab *zab)
-{
-	zab->is_leaving = false;
-	zab->look_at_ms = next_look_ms(zab);
-	if (zab->state == ZAB_LEADING)
-		leader_end(zab);
-	else if (zab->state != ZAB_LOOKING)
-		learner_end(zab);
-	abort_staged(zab);
-	zab->known = zab->committed;
-	zab->may_deliver = false;
-	zab->state = ZAB_LOOKING;
-	zab->is_electing = false;
-	zab->looking_since_ms = zab->now_ms;
-	emit_role(zab, ZAB_LOOKING, 0, false);
-}
-
-static struct zab_vote own_vote(const struct zab *zab)
-{
-	struct zab_vote vote = {
-		.leader = zab->config.myid,
-		.zxid = zab->logged,
-		.peer_epoch = zab->current_epoch,
-	};
-
-	if (!zab_is_voter(zab, zab->config.myid))
-		return (struct zab_vote){INT64_MIN, INT64_MIN, INT64_MIN};
-	if (zab->mutation == ZAB_MUTATION_VOTE_DELIVERED)
-		vote.zxid = zab->delivered;
-	if (zab->is_empty)
-		vote.zxid = zab->mutation == ZAB_MUTATION_EMPTY_VOTES ? 0 : -1;
-	return vote;
-}
-
-/* Only a log that stands still is voted with (lessons R5, R7). */
-static bool begin_election(struct zab *zab)
-{
-	if (zab->mutation == ZAB_MUTATION_NO_DRAIN && zab->pending_count == 0)
-		history_truncate(&zab->history, zab->logged); /* the rest comes later, unseen */
-	if (!is_drained(zab) || zab->now_ms < zab->look_at_ms)
-		return false;
-	if (zab->is_empty && zab_appended(zab) > zab->base) {
-		/* Part of a history whose rest never came: it counts for nothing. */
-		zab_truncate(zab, zab->base);
-		return true;
-	}
-	election_start(&zab->election, own_vote(zab), zab->now_ms);
-	zab->is_electing = true;
-	return true;
-}
-
-static bool look(struct zab *zab)
-{
-	if (!zab->is_electing)
-		return begin_election(zab);
-	if (!election_decided(&zab->election, &zab->vote))
-		return false;
-	zab->is_electing = false;
-	zab->election_ms = zab->now_ms - zab->looking_since_ms;
-	if (zab->vote.leader == zab->config.myid)
-		zab->state = ZAB_LEADING;
-	else if (zab_is_voter(zab, zab->config.myid))
-		zab->state = ZAB_FOLLOWING;
-	else
-		zab->state = ZAB_OBSERVING;
-	election_settle(&zab->election, zab->state, zab->vote);
-	emit_role(zab, zab->state, 0, false);
-	zab_log(zab, 1, "%s after %lld ms: server %lld leads", zab_state_name(zab->state),
-		(long long)zab->election_ms, (long long)zab->vote.leader);
-	if (zab->state == ZAB_LEADING)
-		leader_begin(zab);
-	else
-		learner_begin(zab, zab->vote.leader);
-	return true;
-}
-
-void zab_serve(struct zab *zab, uint32_t epoch)
-{
-	/* Else servers that restart may never agree with those that didn't (lessons R25). */
-	if (zab->mutation != ZAB_MUTATION_STALE_VOTE) {
-		zab->vote.peer_epoch = epoch;
-		election_settle(&zab->election, zab->state, zab->vote);
-	}
-	emit_role(zab, zab->state, epoch, true);
-}
-
-void zab_settle(struct zab *zab)
-{
-	bool again = true;
-
-	while (again && !zab->is_dead) {
-		if (zab->state == ZAB_LEADING)
-			leader_sweep(zab);
-		if (zab->is_leaving)
-			leave_role(zab);
-		else if (zab->state == ZAB_LOOKING)
-			again = look(zab);
-		else
-			again = zab->state == ZAB_LEADING && leader_advance(zab);
-	}
 }
 
 /* ---- life ---- */
@@ -362,6 +233,8 @@ void zab_free(struct zab *zab)
 	for (size_t i = 0; i < zab->queue_count; i++)
 		blob_unref(zab->queue[i].owned);
 	free(zab->queue);
+	zab_forget_held(zab);
+	free(zab->held);
 	history_release(&zab->history);
 	history_release(&zab->staged);
 	election_release(&zab->election);
@@ -414,7 +287,7 @@ void zab_start(struct zab *zab, msec_t now_ms)
 	zab->is_started = true;
 	zab->now_ms = now_ms;
 	zab->looking_since_ms = now_ms;
-	emit_role(zab, ZAB_LOOKING, 0, false);
+	zab_take_role(zab, ZAB_LOOKING, 0, false);
 	if (zab->mutation == ZAB_MUTATION_APPLY_TAIL_AT_RESTART) {
 		zab->known = zab->logged;
 		zab->may_deliver = true;
@@ -484,25 +357,11 @@ msec_t zab_next_tick_ms(const struct zab *zab)
 	return election < role ? election : role;
 }
 
-/* Reconfiguration is off here, so the own configuration stays; but the operator should know. */
-static void warn_of_newer_config(struct zab *zab)
-{
-	const struct election *election = &zab->election;
-
-	if (election->newer_version <= zab->warned_version)
-		return;
-	zab->warned_version = election->newer_version;
-	zab_log(zab, 2, "server %lld has a newer configuration than ours, version %llx",
-		(long long)election->newer_version_sid,
-		(unsigned long long)election->newer_version);
-}
-
 void zab_notification(struct zab *zab, int64_t sid, struct bytes bytes)
 {
 	if (zab->is_dead || !zab->is_started)
 		return;
-	election_notification(&zab->election, sid, bytes, zab->now_ms);
-	warn_of_newer_config(zab);
+	zab_hear(zab, sid, bytes);
 	zab_settle(zab);
 }
 
@@ -510,7 +369,10 @@ void zab_set_reachable(struct zab *zab, int64_t sid, enum election_reach reach)
 {
 	if (zab->is_dead)
 		return;
+	zab_forget_held_of(zab, sid);
 	election_set_reachable(&zab->election, sid, reach, zab->now_ms);
+	if (reach == ELECTION_UNREACHABLE && zab->state != ZAB_LOOKING)
+		learner_unreachable(zab, sid);
 	if (zab->is_started)
 		zab_settle(zab);
 }

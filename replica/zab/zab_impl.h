@@ -8,7 +8,8 @@
 /*
  * What the parts of the core share:
  *
- *	zab.c                life, events, roles, what is durable
+ *	zab.c                life, events, what is durable
+ *	role.c               elections, and from LOOKING to a role and back
  *	action.c             actions, packets that go out
  *	quorum.c             sets of voters
  *	leader.c             a leader until its epoch is established; each learner's sync
@@ -108,6 +109,7 @@ struct follow {
 	int64_t leader;
 	zab_link_t link;
 	uint32_t epoch;     /* of LEADERINFO */
+	zxid_t snapshot;    /* of SNAP; else INT64_MIN */
 	zxid_t acked;       /* proposals above it are to be acked, once logged */
 	zxid_t pinged;      /* of the last PING, for its answer */
 	bool has_warned;    /* of COMMITANDACTIVATE */
@@ -119,6 +121,12 @@ struct follow {
 struct zab_queued {
 	struct zab_action action;
 	struct blob *owned; /* what action.bytes, txn or text is in */
+};
+
+/* A notification that waits for the election to begin. */
+struct zab_held {
+	int64_t sid;
+	struct blob *bytes;
 };
 
 struct zab {
@@ -165,6 +173,8 @@ struct zab {
 	msec_t looking_since_ms;
 	msec_t election_ms;
 	struct election election;
+	struct zab_held *held; /* at most one a member */
+	size_t held_count;
 	struct lead lead;
 	struct follow follow;
 
@@ -188,9 +198,6 @@ void zab_send_encoded(struct zab *zab, zab_link_t link, struct blob *packet);
 /* A packet of a type and a zxid, without data. */
 struct zab_packet zab_plain(enum zab_packet_type type, zxid_t zxid);
 
-/* Ask to go back to LOOKING, at the end of the event; says why. */
-void zab_leave(struct zab *zab, int level, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
 /* ---- quorum.c ---- */
 
 /* A set of voters, each at most once, and whether it is a quorum of what counts now. */
@@ -207,10 +214,6 @@ bool zab_is_voter(const struct zab *zab, int64_t sid);
 
 /* ---- zab.c ---- */
 
-void zab_serve(struct zab *zab, uint32_t epoch);
-/* The end of every event: what it made possible happens. */
-void zab_settle(struct zab *zab);
-
 /* Where appends go: the staged generation if there is one. */
 struct history *zab_log_of(struct zab *zab);
 zxid_t zab_appended(const struct zab *zab);
@@ -219,6 +222,10 @@ void zab_set_epochs(struct zab *zab, uint32_t accepted_epoch, uint32_t current_e
 /* Whether this server's vote counts: not that of an empty one, but in the first quorum ever. */
 bool zab_may_count(const struct zab *zab);
 void zab_truncate(struct zab *zab, zxid_t zxid);
+/* Whether nothing is on its way to the disk. */
+bool zab_is_drained(const struct zab *zab);
+/* Unless its installation is on its way. */
+void zab_abort_staged(struct zab *zab);
 /* Deliver what is known to be committed and is logged. */
 void zab_advance(struct zab *zab);
 /* Forget history that neither the tree, a learner nor a maximum wants kept. */
@@ -226,6 +233,21 @@ void zab_trim(struct zab *zab);
 
 msec_t zab_init_limit_ms(const struct zab *zab);
 msec_t zab_sync_limit_ms(const struct zab *zab);
+
+/* ---- role.c ---- */
+
+/* Ask to go back to LOOKING, at the end of the event; says why. */
+void zab_leave(struct zab *zab, int level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void zab_take_role(struct zab *zab, enum zab_state state, uint32_t epoch, bool is_serving);
+/* The epoch is established, and its history delivered. */
+void zab_serve(struct zab *zab, uint32_t epoch);
+/* The end of every event: what it made possible happens. */
+void zab_settle(struct zab *zab);
+void zab_hear(struct zab *zab, int64_t sid, struct bytes bytes);
+void zab_forget_held(struct zab *zab);
+/* What came on a connection that is no more; the peer says it again on the next one. */
+void zab_forget_held_of(struct zab *zab, int64_t sid);
 
 /* ---- leader.c ---- */
 
@@ -267,6 +289,8 @@ msec_t leader_next_tick_ms(const struct zab *zab);
 
 void learner_begin(struct zab *zab, int64_t leader);
 void learner_end(struct zab *zab);
+/* The driver can't reach sid's election port any more. */
+void learner_unreachable(struct zab *zab, int64_t sid);
 void learner_connected(struct zab *zab, zab_link_t link);
 void learner_packet(struct zab *zab, const struct zab_packet *packet);
 /* acceptedEpoch, or the history and currentEpoch, are durable. */

@@ -455,6 +455,19 @@ static void a_joiner_needs_the_leader_and_a_quorum_that_follows(void **state)
 	tear_down(&f);
 }
 
+static void a_leader_that_follows_another_is_none(void **state)
+{
+	struct fixture f;
+
+	set_up(&f, FIVE, 1);
+	start(&f, 0x100000001, 1);
+	say(&f, 3, ZAB_FOLLOWING, vote_of(3, 5, 2), 4);
+	say(&f, 2, ZAB_FOLLOWING, vote_of(3, 5, 2), 4);
+	say(&f, 4, ZAB_FOLLOWING, vote_of(3, 5, 2), 4);
+	assert_int_equal(leader(&f), 0);
+	tear_down(&f);
+}
+
 /* ZOOKEEPER-1419, 1514: members of one ensemble may differ in what their votes were. */
 static void settled_votes_may_differ_in_zxid_and_round(void **state)
 {
@@ -837,6 +850,9 @@ static void an_empty_store_is_no_part_of_a_quorum(void **state)
 	say(&f, 2, ZAB_FOLLOWING, vote_of(1, 0x100000005, 1), 1);
 	say(&f, 3, ZAB_FOLLOWING, vote_of(1, 0x100000005, 1), 1);
 	assert_int_equal(leader(&f), 0);
+	say(&f, 2, ZAB_FOLLOWING, vote_of(1, -1, 0), 1);
+	say(&f, 3, ZAB_FOLLOWING, vote_of(1, -1, 0), 1);
+	assert_int_equal(leader(&f), 0);
 	tear_down(&f);
 }
 
@@ -1066,6 +1082,7 @@ int main(void)
 		cmocka_unit_test(the_only_voter_is_elected_at_once),
 		cmocka_unit_test(the_proposal_is_sent_again_at_growing_intervals),
 		cmocka_unit_test(a_joiner_needs_the_leader_and_a_quorum_that_follows),
+		cmocka_unit_test(a_leader_that_follows_another_is_none),
 		cmocka_unit_test(settled_votes_may_differ_in_zxid_and_round),
 		cmocka_unit_test(settled_votes_must_agree_in_leader_and_epoch),
 		cmocka_unit_test(with_a_version_0_peer_the_leader_alone_must_agree),
