@@ -1,169 +1,19 @@
 #include "replica/zab/election.h"
 
 #include <stdlib.h>
-#include <string.h>
 
+#include "replica/zab/election_votes.h"
 #include "src/base/assert.h"
 #include "src/base/mem.h"
 
-/* ---- who is who ---- */
-
-static bool is_voter(const struct election *election, int64_t sid)
-{
-	return members_is_voter(election->committed, sid) ||
-	       (election->last_seen && members_is_voter(election->last_seen, sid));
-}
-
-static bool is_member(const struct election *election, int64_t sid)
-{
-	return members_find(election->committed, sid) ||
-	       (election->last_seen && members_find(election->last_seen, sid));
-}
-
-static bool may_lead(const struct election *election, int64_t sid)
-{
-	return members_may_lead(election->committed, sid) ||
-	       (election->last_seen && members_may_lead(election->last_seen, sid));
-}
-
-static struct election_peer *find_peer(const struct election *election, int64_t sid)
-{
-	for (size_t i = 0; i < election->peer_count; i++)
-		if (election->peers[i].sid == sid)
-			return &election->peers[i];
-	return NULL;
-}
-
-/* An empty store, which may not vote. */
-static bool is_voteless(const struct election *election)
-{
-	return election->own.zxid == -1;
-}
-
-static bool is_searching(const struct election *election)
-{
-	return election->state == ZAB_LOOKING && election->round > 0 && !election->is_decided;
-}
-
-/* ---- votes ---- */
-
-static bool is_same_vote(const struct zab_vote *a, const struct zab_vote *b)
-{
-	return a->leader == b->leader && a->zxid == b->zxid && a->peer_epoch == b->peer_epoch;
-}
-
-static bool is_empty_vote(const struct zab_vote *vote)
-{
-	return (vote->zxid == 0 || vote->zxid == -1) && vote->peer_epoch == 0;
-}
-
-/* FastLeaderElection.totalOrderPredicate */
-static bool is_better(const struct election *election, const struct zab_vote *vote,
-		      const struct zab_vote *than)
-{
-	if (!may_lead(election, vote->leader))
-		return false;
-	if (vote->peer_epoch != than->peer_epoch)
-		return vote->peer_epoch > than->peer_epoch;
-	if (vote->zxid != than->zxid)
-		return vote->zxid > than->zxid;
-	return vote->leader > than->leader;
-}
-
-/*
- * Vote.equals. Servers of one settled ensemble may have come to it by votes of
- * different zxids and rounds: what they have in common is leader and epoch, and
- * with a peer that sends no version the leader alone (ZOOKEEPER-1419, 1514,
- * 1732, 1818).
- */
-static bool votes_match(const struct election_vote *a, const struct election_vote *b)
-{
-	if (a->state == ZAB_LOOKING || b->state == ZAB_LOOKING)
-		return is_same_vote(&a->vote, &b->vote) && a->election_epoch == b->election_epoch;
-	if (a->vote.leader != b->vote.leader)
-		return false;
-	return (a->version > 0) != (b->version > 0) || a->vote.peer_epoch == b->vote.peer_epoch;
-}
-
-static struct election_vote own_ballot(const struct election *election)
-{
-	return (struct election_vote){
-		.is_present = !is_voteless(election),
-		.state = ZAB_LOOKING,
-		.vote = election->proposal,
-		.election_epoch = election->round,
-		.version = NOTIFICATION_VERSION,
-	};
-}
-
-/* ---- quorums ---- */
-
-enum vote_set { RECEIVED, OUT_OF_ELECTION };
-
-struct tally {
-	const struct election *election;
-	enum vote_set set;
-	const struct election_vote *vote;
-};
-
-static const struct election_vote *vote_in(const struct election_peer *peer, enum vote_set set)
-{
-	return set == RECEIVED ? &peer->received : &peer->out_of_election;
-}
-
-/* Has sid voted like tally->vote? The own vote is in RECEIVED, as Java's loop-back puts it there.
- */
-static bool has_voted(const void *data, int64_t sid)
-{
-	const struct tally *tally = data;
-	const struct election_peer *peer;
-	const struct election_vote *vote;
-	struct election_vote own;
-
-	if (sid == tally->election->myid) {
-		own = own_ballot(tally->election);
-		return tally->set == RECEIVED && own.is_present && votes_match(&own, tally->vote);
-	}
-	peer = find_peer(tally->election, sid);
-	if (!peer)
-		return false;
-	vote = vote_in(peer, tally->set);
-	return vote->is_present && votes_match(vote, tally->vote);
-}
-
-static bool is_quorum(const struct election *election, enum vote_set set,
-		      const struct election_vote *vote)
-{
-	struct tally tally = {.election = election, .set = set, .vote = vote};
-
-	return members_is_quorum(election->committed, has_voted, &tally) &&
-	       (!election->last_seen || members_is_quorum(election->last_seen, has_voted, &tally));
-}
-
-/*
- * FastLeaderElection.checkLeader: nobody follows a server that doesn't say
- * itself that it leads; and who is followed leads only if it is in that round.
- */
-static bool is_leader_confirmed(const struct election *election, enum vote_set set,
-				const struct election_vote *vote)
-{
-	const struct election_peer *leader;
-
-	if (vote->vote.leader == election->myid)
-		return !is_voteless(election) && vote->election_epoch == election->round;
-	leader = find_peer(election, vote->vote.leader);
-	return leader && vote_in(leader, set)->is_present &&
-	       vote_in(leader, set)->state == ZAB_LEADING;
-}
-
 /* ---- sending ---- */
 
-static void write_message(struct election *election)
+static void write_message(struct election *election, const struct zab_vote *vote)
 {
 	const struct members *committed = election->committed;
 	struct notification notification = {
 		.state = election->state,
-		.vote = election->proposal,
+		.vote = *vote,
 		.election_epoch =
 			election->state == ZAB_LOOKING ? election->round : election->settled_round,
 		.version = NOTIFICATION_VERSION,
@@ -175,15 +25,20 @@ static void write_message(struct election *election)
 	ASSERT(!election->message.error); /* MEMBERS_TEXT_SIZE_MAX is far below its maximum */
 }
 
+static void send_vote(struct election *election, int64_t sid, const struct zab_vote *vote)
+{
+	write_message(election, vote);
+	election->send(election->data, sid, buf_bytes(&election->message));
+}
+
 static void send_to(struct election *election, int64_t sid)
 {
-	write_message(election);
-	election->send(election->data, sid, buf_bytes(&election->message));
+	send_vote(election, sid, &election->proposal);
 }
 
 static void broadcast(struct election *election)
 {
-	write_message(election);
+	write_message(election, &election->proposal);
 	for (size_t i = 0; i < election->peer_count; i++)
 		election->send(election->data, election->peers[i].sid,
 			       buf_bytes(&election->message));
@@ -194,8 +49,9 @@ static void broadcast(struct election *election)
 
 static void decide(struct election *election, const struct zab_vote *vote, int64_t election_epoch)
 {
-	ASSERT(is_searching(election));
+	ASSERT(election_is_searching(election));
 	election->proposal = *vote;
+	election->elected = *vote;
 	election->settled_round = election_epoch;
 	if (election->round < election_epoch)
 		election->round = election_epoch;
@@ -210,7 +66,8 @@ static bool all_have_voted(const struct election *election, const struct electio
 		const struct election_peer *peer = &election->peers[i];
 
 		if (peer->reach != ELECTION_UNREACHABLE &&
-		    !(peer->received.is_present && votes_match(&peer->received, vote)))
+		    !(peer->received.is_present &&
+		      election_votes_match(ELECTION_RECEIVED, &peer->received, vote)))
 			return false;
 	}
 	return true;
@@ -219,9 +76,9 @@ static bool all_have_voted(const struct election *election, const struct electio
 /* Does a quorum agree with the proposal, and was that so for long enough? */
 static void count_votes(struct election *election)
 {
-	struct election_vote vote = own_ballot(election);
+	struct election_vote vote = election_own_ballot(election);
 
-	if (!vote.is_present || !is_quorum(election, RECEIVED, &vote)) {
+	if (!vote.is_present || !election_is_quorum(election, ELECTION_RECEIVED, &vote)) {
 		election->is_finalizing = false;
 		return;
 	}
@@ -263,10 +120,10 @@ static void take_vote(struct election *election, struct election_peer *peer,
 
 	if (vote->election_epoch > election->round) {
 		enter_round(election, vote->election_epoch);
-		propose(election, is_better(election, &vote->vote, &election->own)
+		propose(election, election_is_better(election, &vote->vote, &election->own)
 					  ? &vote->vote
 					  : &election->own);
-	} else if (is_better(election, &vote->vote, &election->proposal)) {
+	} else if (election_is_better(election, &vote->vote, &election->proposal)) {
 		propose(election, &vote->vote);
 	} else if (is_first) {
 		send_to(election, peer->sid);
@@ -295,12 +152,12 @@ static void bootstrap(struct election *election)
  */
 static void try_bootstrap(struct election *election)
 {
-	if (!is_searching(election) || !is_voteless(election))
+	if (!election_is_searching(election) || !election_is_voteless(election))
 		return;
 	for (size_t i = 0; i < election->peer_count && !election->may_bootstrap; i++) {
 		const struct election_vote *vote = &election->peers[i].looking;
 
-		if (!vote->is_present || !is_empty_vote(&vote->vote))
+		if (!vote->is_present || !election_is_empty_vote(&vote->vote))
 			return;
 	}
 	bootstrap(election);
@@ -314,10 +171,10 @@ static void hear_looking(struct election *election, struct election_peer *peer,
 	if (vote->vote.zxid == -1 || vote->election_epoch < election->round) {
 		/* What it said in this round it said before it was started again. */
 		peer->received.is_present = false;
-	} else if (!is_voteless(election)) {
+	} else if (!election_is_voteless(election)) {
 		take_vote(election, peer, vote);
 	}
-	if (is_voteless(election))
+	if (election_is_voteless(election))
 		try_bootstrap(election);
 	else
 		count_votes(election);
@@ -325,11 +182,11 @@ static void hear_looking(struct election *election, struct election_peer *peer,
 
 /* ---- the votes of settled servers ---- */
 
-static void join_if_agreed(struct election *election, enum vote_set set,
+static void join_if_agreed(struct election *election, enum election_set set,
 			   const struct election_vote *vote)
 {
-	if (!election->is_decided && is_quorum(election, set, vote) &&
-	    is_leader_confirmed(election, set, vote))
+	if (!election->is_decided && election_is_quorum(election, set, vote) &&
+	    election_is_leader_confirmed(election, set, vote))
 		decide(election, &vote->vote, vote->election_epoch);
 }
 
@@ -341,10 +198,10 @@ static void hear_settled(struct election *election, struct election_peer *peer,
 	peer->received.is_present = false;
 	if (vote->election_epoch == election->round) {
 		peer->received = *vote;
-		join_if_agreed(election, RECEIVED, vote);
+		join_if_agreed(election, ELECTION_RECEIVED, vote);
 	}
 	peer->out_of_election = *vote;
-	join_if_agreed(election, OUT_OF_ELECTION, vote);
+	join_if_agreed(election, ELECTION_OUT_OF_ELECTION, vote);
 	if (!election->is_decided)
 		count_votes(election);
 }
@@ -360,10 +217,14 @@ static void hear(struct election *election, struct election_peer *peer,
 		.version = notification->version,
 	};
 
-	/* It is late, whomever it votes for (WorkerReceiver.run). */
-	if (vote.state == ZAB_LOOKING && vote.election_epoch < election->round)
+	/*
+	 * It is late, whomever it votes for (WorkerReceiver.run). Java's observers say so too; but
+	 * a voter answers an observer at once, so that the two would never stop.
+	 */
+	if (vote.state == ZAB_LOOKING && vote.election_epoch < election->round &&
+	    election_is_voter(election, election->myid))
 		send_to(election, peer->sid);
-	if (vote.state == ZAB_OBSERVING || !is_voter(election, vote.vote.leader))
+	if (vote.state == ZAB_OBSERVING || !election_is_voter(election, vote.vote.leader))
 		return;
 	if (vote.state == ZAB_LOOKING)
 		hear_looking(election, peer, &vote);
@@ -418,7 +279,7 @@ static void add_voters(const struct election *election, const struct members *me
 {
 	for (size_t i = 0; i < members->count; i++) {
 		int64_t sid = members->members[i].sid;
-		const struct election_peer *known = find_peer(election, sid);
+		const struct election_peer *known = election_find_peer(election, sid);
 		bool is_there = false;
 
 		for (size_t j = 0; j < *count; j++)
@@ -426,20 +287,6 @@ static void add_voters(const struct election *election, const struct members *me
 		if (members->members[i].is_observer || sid == election->myid || is_there)
 			continue;
 		peers[(*count)++] = known ? *known : (struct election_peer){.sid = sid};
-	}
-}
-
-/* Votes for one who can no longer be voted for are none. */
-static void drop_votes_for_strangers(struct election *election)
-{
-	for (size_t i = 0; i < election->peer_count; i++) {
-		struct election_peer *peer = &election->peers[i];
-		struct election_vote *votes[] = {&peer->looking, &peer->received,
-						 &peer->out_of_election};
-
-		for (size_t j = 0; j < sizeof(votes) / sizeof(votes[0]); j++)
-			if (votes[j]->is_present && !is_voter(election, votes[j]->vote.leader))
-				votes[j]->is_present = false;
 	}
 }
 
@@ -459,10 +306,9 @@ void election_set_members(struct election *election, const struct members *commi
 	free(election->peers);
 	election->peers = peers;
 	election->peer_count = count;
-	drop_votes_for_strangers(election);
-	if (!is_searching(election))
+	if (!election_is_searching(election))
 		return;
-	if (!is_voter(election, election->proposal.leader))
+	if (!election_is_voter(election, election->proposal.leader))
 		propose(election, &election->own);
 	count_votes(election);
 }
@@ -505,17 +351,35 @@ void election_start(struct election *election, struct zab_vote own, msec_t now_m
 	election->own = own;
 	election->resend_ms = ELECTION_RESEND_MS_MIN;
 	propose(election, &election->own);
-	if (is_voteless(election))
+	if (election_is_voteless(election))
 		try_bootstrap(election);
 	else
 		count_votes(election);
+}
+
+/*
+ * A settled server's answer to a voter. Who votes already for what was elected
+ * is told that vote, once: beside it, with the epoch that has begun since, the
+ * vote of a leader looks better to Java than the one that it is about to follow.
+ */
+static void answer_voter(struct election *election, struct election_peer *peer,
+			 const struct notification *notification)
+{
+	bool agrees = notification->election_epoch == election->settled_round &&
+		      election_is_same_vote(&notification->vote, &election->elected);
+
+	if (agrees && !peer->was_confirmed)
+		send_vote(election, peer->sid, &election->elected);
+	else
+		send_to(election, peer->sid);
+	peer->was_confirmed = agrees;
 }
 
 /* Servers that don't vote are told the current vote, and not counted (WorkerReceiver.run). */
 static void answer_nonvoter(struct election *election, int64_t sid,
 			    const struct notification *notification)
 {
-	if (!is_member(election, sid))
+	if (!election_is_member(election, sid))
 		election->ignored++;
 	if (election->round > 0 && election->state != ZAB_OBSERVING &&
 	    notification->state == ZAB_LOOKING)
@@ -526,7 +390,7 @@ void election_notification(struct election *election, int64_t sid, struct bytes 
 			   msec_t now_ms)
 {
 	struct notification notification;
-	struct election_peer *peer = find_peer(election, sid);
+	struct election_peer *peer = election_find_peer(election, sid);
 
 	election->now_ms = now_ms;
 	if (sid == election->myid || notification_read(bytes, &notification) < 0 ||
@@ -534,27 +398,27 @@ void election_notification(struct election *election, int64_t sid, struct bytes 
 		election->ignored++;
 		return;
 	}
-	if (is_member(election, sid))
+	if (election_is_member(election, sid))
 		note_config(election, sid, notification.config);
 	if (!peer)
 		answer_nonvoter(election, sid, &notification);
-	else if (is_searching(election))
+	else if (election_is_searching(election))
 		hear(election, peer, &notification);
 	else if (notification.state == ZAB_LOOKING &&
 		 (election->state == ZAB_FOLLOWING || election->state == ZAB_LEADING))
-		send_to(election, sid);
+		answer_voter(election, peer, &notification);
 }
 
 void election_set_reachable(struct election *election, int64_t sid, enum election_reach reach,
 			    msec_t now_ms)
 {
-	struct election_peer *peer = find_peer(election, sid);
+	struct election_peer *peer = election_find_peer(election, sid);
 
 	election->now_ms = now_ms;
 	if (!peer)
 		return;
 	peer->reach = reach;
-	if (!is_searching(election))
+	if (!election_is_searching(election))
 		return;
 	if (reach == ELECTION_REACHABLE) {
 		send_to(election, sid);
@@ -568,7 +432,7 @@ void election_set_reachable(struct election *election, int64_t sid, enum electio
 void election_tick(struct election *election, msec_t now_ms)
 {
 	election->now_ms = now_ms;
-	if (!is_searching(election))
+	if (!election_is_searching(election))
 		return;
 	count_votes(election);
 	if (election->is_decided || now_ms < election->resend_at_ms)
@@ -581,7 +445,7 @@ void election_tick(struct election *election, msec_t now_ms)
 
 msec_t election_next_tick_ms(const struct election *election)
 {
-	if (!is_searching(election))
+	if (!election_is_searching(election))
 		return INT64_MAX;
 	if (election->is_finalizing && election->finalize_at_ms < election->resend_at_ms)
 		return election->finalize_at_ms;
@@ -613,17 +477,17 @@ static void check_peer(const struct election *election, const struct election_pe
 {
 	const struct election_vote *received = &peer->received;
 
-	ASSERT(peer->sid != election->myid && is_voter(election, peer->sid));
+	ASSERT(peer->sid != election->myid && election_is_voter(election, peer->sid));
 	ASSERT(!peer->looking.is_present || peer->looking.state == ZAB_LOOKING);
 	ASSERT(!peer->looking.is_present || !peer->out_of_election.is_present);
 	ASSERT(!peer->out_of_election.is_present || peer->out_of_election.state == ZAB_FOLLOWING ||
 	       peer->out_of_election.state == ZAB_LEADING);
-	if (!is_searching(election) || !received->is_present)
+	if (!election_is_searching(election) || !received->is_present)
 		return;
 	ASSERT(received->election_epoch == election->round);
 	ASSERT(received->state != ZAB_OBSERVING);
 	ASSERT(received->state != ZAB_LOOKING || received->vote.zxid != -1);
-	ASSERT(received->state != ZAB_LOOKING || !is_voteless(election));
+	ASSERT(received->state != ZAB_LOOKING || !election_is_voteless(election));
 }
 
 void election_check(const struct election *election)
@@ -634,7 +498,7 @@ void election_check(const struct election *election)
 	}
 	ASSERT(election->round >= election->settled_round && election->settled_round >= 0);
 	ASSERT(!election->is_decided || election->state == ZAB_LOOKING);
-	ASSERT(!election->is_finalizing || is_searching(election));
-	ASSERT(!is_voteless(election) || !is_searching(election) ||
-	       is_same_vote(&election->proposal, &election->own));
+	ASSERT(!election->is_finalizing || election_is_searching(election));
+	ASSERT(!election_is_voteless(election) || !election_is_searching(election) ||
+	       election_is_same_vote(&election->proposal, &election->own));
 }

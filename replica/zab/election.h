@@ -38,6 +38,11 @@
  *    or that has settled in another round, is in no set any more as what it was.
  *  - A voter whose first vote of a round changes nothing here is sent the proposal: it
  *    may have been settled still when that went out, and have dropped it.
+ *  - A server that others follow leads only by the vote that it cast in this round, not
+ *    by one that it has in common with them from before it was started again.
+ *  - A LOOKING voter of the settled round whose vote is the elected one is answered with
+ *    that vote, once, and not with the epoch that has begun since: Java takes that for a
+ *    better vote, gives up the quorum it has, and waits for its next interval.
  *  - OBSERVING answers nobody, and who is OBSERVING is not answered: no vote depends
  *    on it, and a Java voter would answer the answer, for ever.
  *  - The configuration in a notification is not adopted (reconfigEnabled=false), and
@@ -75,6 +80,7 @@ struct election_peer {
 	struct election_vote looking;         /* while it is LOOKING, whether it counts or not */
 	struct election_vote received;        /* recvset: of this round */
 	struct election_vote out_of_election; /* outofelection: of a settled ensemble */
+	bool was_confirmed;                   /* answered last with what was elected */
 };
 
 /* bytes is valid during the call. */
@@ -92,6 +98,7 @@ struct election {
 	int64_t round; /* logicalclock; 0: never started */
 	struct zab_vote own;
 	struct zab_vote proposal;    /* while LOOKING; afterwards the current vote */
+	struct zab_vote elected;     /* the current vote as it was decided, with that peer_epoch */
 	int64_t settled_round;       /* the electionEpoch of the current vote */
 	struct election_peer *peers; /* voters of both configurations, by sid, without myid */
 	size_t peer_count;

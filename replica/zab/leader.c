@@ -282,14 +282,12 @@ static void follow_up_info(struct zab *zab, struct learner *learner)
 
 	if (learner->phase != LEARNER_INFORMED)
 		return;
-	if (lead->phase == LEAD_DISCOVERY) {
-		if (learner->accepted_epoch > lead->accepted_max)
-			lead->accepted_max = learner->accepted_epoch;
+	if (learner->accepted_epoch > zab->accepted_max)
+		zab->accepted_max = learner->accepted_epoch;
+	if (lead->phase == LEAD_DISCOVERY)
 		return;
-	}
-	if (lead->phase <= LEAD_PROMISES && learner->is_voter &&
-	    learner->accepted_epoch > lead->epoch) {
-		/* It would refuse us, and we may need it: the next round goes above it. */
+	if (learner->is_voter && learner->accepted_epoch > lead->epoch) {
+		/* It would have to refuse us for ever: the next epoch goes above it. */
 		zab_leave(zab, 2, "server %lld has accepted epoch %u, ours is %u",
 			  (long long)learner->sid, learner->accepted_epoch, lead->epoch);
 		return;
@@ -417,10 +415,11 @@ void leader_begin(struct zab *zab)
 {
 	ASSERT(list_is_empty(&zab->lead.learners));
 	zab->lead = (struct lead){
-		.accepted_max = zab->accepted_epoch,
 		.history = zab->logged,
 	};
 	list_init(&zab->lead.learners);
+	if (zab->accepted_epoch > zab->accepted_max)
+		zab->accepted_max = zab->accepted_epoch;
 	enter(zab, LEAD_DISCOVERY);
 	zab_emit(zab, ZAB_LISTEN, NULL);
 }
@@ -441,7 +440,7 @@ static bool has_quorum(const struct zab *zab, enum learner_phase phase)
 {
 	struct zab_voters voters;
 
-	zab_voters_init(&voters);
+	zab_voters_init(zab, &voters, ZAB_MUTATION_MINORITY_ELECTION);
 	zab_voters_add(&voters, zab->config.myid);
 	leader_for_each(zab, learner)
 	{
@@ -449,8 +448,8 @@ static bool has_quorum(const struct zab *zab, enum learner_phase phase)
 			continue;
 		if (learner->is_voter)
 			zab_voters_add(&voters, learner->sid);
-		else if (learner->is_observer)
-			voters.observer_count++;
+		else if (zab->mutation == ZAB_MUTATION_OBSERVER_COUNTS)
+			voters.spare++;
 	}
 	return zab_is_quorum(zab, &voters);
 }
@@ -459,7 +458,7 @@ static bool has_promises(const struct zab *zab)
 {
 	struct zab_voters voters;
 
-	zab_voters_init(&voters);
+	zab_voters_init(zab, &voters, ZAB_MUTATION_MINORITY_ELECTION);
 	zab_voters_add(&voters, zab->config.myid);
 	for (size_t i = 0; i < zab->lead.promise_count; i++)
 		zab_voters_add(&voters, zab->lead.promises[i]);
@@ -471,9 +470,9 @@ static void fix_epoch(struct zab *zab)
 {
 	struct lead *lead = &zab->lead;
 
-	lead->epoch = lead->accepted_max + 1;
-	if (zab->mutation == ZAB_MUTATION_REUSE_EPOCH && lead->accepted_max > 0)
-		lead->epoch = lead->accepted_max;
+	lead->epoch = zab->accepted_max + 1;
+	if (zab->mutation == ZAB_MUTATION_REUSE_EPOCH && zab->accepted_max > 0)
+		lead->epoch = zab->accepted_max;
 	lead->proposed = zxid_make(lead->epoch, 0);
 	if (lead->proposed < lead->history) {
 		ASSERT(zab->mutation == ZAB_MUTATION_REUSE_EPOCH);
@@ -489,8 +488,8 @@ bool leader_advance(struct zab *zab)
 
 	switch (lead->phase) {
 	case LEAD_DISCOVERY:
-		if (lead->accepted_max >= EPOCH_MAX)
-			zab_fatal(zab, "acceptedEpoch %u leaves no epoch", lead->accepted_max);
+		if (zab->accepted_max >= EPOCH_MAX)
+			zab_fatal(zab, "acceptedEpoch %u leaves no epoch", zab->accepted_max);
 		if (zab->is_dead || !has_quorum(zab, LEARNER_INFORMED))
 			return false;
 		fix_epoch(zab);

@@ -68,7 +68,7 @@ static bool is_acked(const struct zab *zab, zxid_t zxid)
 {
 	struct zab_voters voters;
 
-	zab_voters_init(&voters);
+	zab_voters_init(zab, &voters, ZAB_MUTATION_MINORITY);
 	if (zab_is_voter(zab, zab->config.myid) && own_ack(zab) >= zxid)
 		zab_voters_add(&voters, zab->config.myid);
 	leader_for_each(zab, learner)
@@ -77,8 +77,8 @@ static bool is_acked(const struct zab *zab, zxid_t zxid)
 			continue;
 		if (learner->is_voter && learner->acked >= zxid)
 			zab_voters_add(&voters, learner->sid);
-		else if (learner->is_observer)
-			voters.observer_count++;
+		else if (zab->mutation == ZAB_MUTATION_OBSERVER_COUNTS)
+			voters.spare++;
 	}
 	return zab_is_quorum(zab, &voters);
 }
@@ -93,10 +93,6 @@ static zxid_t quorum_acked(const struct zab *zab)
 	leader_for_each(zab, learner) if (learner->is_voter && learner->phase >= LEARNER_ACKED &&
 					  learner->acked > best && is_acked(zab, learner->acked))
 		best = learner->acked;
-	if ((zab->mutation == ZAB_MUTATION_OBSERVER_COUNTS ||
-	     zab->mutation == ZAB_MUTATION_MINORITY) &&
-	    is_acked(zab, zab_appended(zab)))
-		best = zab_appended(zab);
 	return best;
 }
 
@@ -199,8 +195,8 @@ void zab_propose(struct zab *zab, zxid_t zxid, struct blob *txn)
 	zab->lead.proposed = zxid;
 	zab_append(zab, zxid, txn);
 	leader_check_lag(zab);
-	if (zab->mutation != ZAB_MUTATION_NONE)
-		leader_commit(zab); /* some count what is not logged */
+	if (zab->mutation == ZAB_MUTATION_LEADER_COUNTS_UNLOGGED)
+		leader_commit(zab);
 	zab_settle(zab);
 }
 
@@ -288,7 +284,7 @@ static void check_quorum(struct zab *zab)
 {
 	struct zab_voters voters;
 
-	zab_voters_init(&voters);
+	zab_voters_init(zab, &voters, ZAB_MUTATION_MINORITY_ELECTION);
 	zab_voters_add(&voters, zab->config.myid);
 	leader_for_each(zab, learner)
 	{
@@ -296,8 +292,8 @@ static void check_quorum(struct zab *zab)
 			continue;
 		if (learner->is_voter)
 			zab_voters_add(&voters, learner->sid);
-		else if (learner->is_observer)
-			voters.observer_count++;
+		else if (zab->mutation == ZAB_MUTATION_OBSERVER_COUNTS)
+			voters.spare++;
 	}
 	if (!zab_is_quorum(zab, &voters))
 		zab_leave(zab, 2, "no quorum follows any more: steps down");

@@ -35,7 +35,7 @@ void learner_begin(struct zab *zab, int64_t leader)
 {
 	struct zab_action *action;
 
-	zab->follow = (struct follow){.leader = leader};
+	zab->follow = (struct follow){.leader = leader, .snapshot = INT64_MIN};
 	enter(zab, FOLLOW_CONNECTING);
 	action = zab_emit(zab, ZAB_CONNECT, NULL);
 	action->sid = leader;
@@ -49,6 +49,14 @@ void learner_end(struct zab *zab)
 	else if (zab->follow.link != ZAB_LINK_NONE)
 		zab_emit(zab, ZAB_CLOSE, NULL)->link = zab->follow.link;
 	zab->follow = (struct follow){.link = ZAB_LINK_NONE};
+}
+
+/* Where it is gone, nobody will answer: the others elect already. */
+void learner_unreachable(struct zab *zab, int64_t sid)
+{
+	if (zab->state != ZAB_LEADING && zab->follow.phase == FOLLOW_CONNECTING &&
+	    zab->follow.leader == sid)
+		zab_leave(zab, 2, "the leader, server %lld, is out of reach", (long long)sid);
 }
 
 /* ---- the handshake ---- */
@@ -84,12 +92,7 @@ static zxid_t reported_zxid(const struct zab *zab)
 {
 	if (zab->needs_snapshot)
 		return 0;
-	if (!zab->is_empty)
-		return zab->logged;
-	if (zab->mutation == ZAB_MUTATION_EMPTY_VOTES)
-		return 0;
-	/* A vote of 0 was given where all voters are empty: the first epoch ever. */
-	return zab->election.own.zxid == 0 ? 0 : -1;
+	return zab_may_count(zab) ? zab->logged : -1;
 }
 
 static void send_ackepoch(struct zab *zab, uint32_t current_epoch)
@@ -195,6 +198,7 @@ static void take_snap(struct zab *zab, zxid_t zxid)
 	action->link = zab->follow.link;
 	action->zxid = zxid;
 	zab->is_staging = true;
+	zab->follow.snapshot = zxid;
 	history_init(&zab->staged, zxid);
 	enter(zab, FOLLOW_SNAPSHOT);
 	zab->follow.deadline_ms = INT64_MAX;

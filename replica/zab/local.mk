@@ -2,6 +2,7 @@ noinst_LIBRARIES += replica/zab/libzab.a
 replica_zab_libzab_a_SOURCES = \
 	%D%/action.c \
 	%D%/election.c %D%/election.h \
+	%D%/election_votes.c %D%/election_votes.h \
 	%D%/history.c %D%/history.h \
 	%D%/leader.c \
 	%D%/leader_broadcast.c \
@@ -12,6 +13,7 @@ replica_zab_libzab_a_SOURCES = \
 	%D%/packet.c %D%/packet.h \
 	%D%/quorum.c \
 	%D%/quorum_server.c %D%/quorum_server.h \
+	%D%/role.c \
 	%D%/status.c \
 	%D%/zab.c %D%/zab.h \
 	%D%/zab_impl.h

@@ -1,10 +1,10 @@
 /* Sets of voters, and which of them are a quorum (QuorumVerifier, spec/quorum-protocol.md 4.3). */
 #include "replica/zab/zab_impl.h"
 
-void zab_voters_init(struct zab_voters *voters)
+void zab_voters_init(const struct zab *zab, struct zab_voters *voters, enum zab_mutation minority)
 {
 	voters->count = 0;
-	voters->observer_count = 0;
+	voters->spare = zab->mutation == minority ? 1 : 0;
 }
 
 void zab_voters_add(struct zab_voters *voters, int64_t sid)
@@ -34,23 +34,18 @@ static bool is_last_seen_newer(const struct zab *zab)
 bool zab_is_quorum(const struct zab *zab, const struct zab_voters *voters)
 {
 	struct zab_voters more;
-	size_t extra = 0;
+	size_t spare = voters->spare;
 
-	if (zab->mutation == ZAB_MUTATION_MINORITY ||
-	    zab->mutation == ZAB_MUTATION_MINORITY_ELECTION)
-		extra = 1;
-	if (zab->mutation == ZAB_MUTATION_OBSERVER_COUNTS)
-		extra = voters->observer_count;
-	if (extra > 0)
+	if (spare > 0)
 		more = *voters;
-	for (size_t i = 0; i < zab->committed_members.count && extra > 0; i++) {
+	for (size_t i = 0; i < zab->committed_members.count && spare > 0; i++) {
 		const struct member *member = &zab->committed_members.members[i];
 
 		if (member->is_observer || has_voter(&more, member->sid))
 			continue;
 		zab_voters_add(&more, member->sid);
 		voters = &more;
-		extra--;
+		spare--;
 	}
 	if (!members_is_quorum(&zab->committed_members, has_voter, voters))
 		return false;

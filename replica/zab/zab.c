@@ -16,16 +16,6 @@ static void notify(void *data, int64_t sid, struct bytes bytes)
 	action->bytes = blob_bytes(owned);
 }
 
-static void emit_role(struct zab *zab, enum zab_state state, uint32_t epoch, bool is_serving)
-{
-	struct zab_action *action = zab_emit(zab, ZAB_ROLE, NULL);
-
-	action->state = state;
-	action->epoch = epoch;
-	action->is_serving = is_serving;
-	zab->is_serving = is_serving;
-}
-
 msec_t zab_init_limit_ms(const struct zab *zab)
 {
 	return zab->config.init_limit * zab->config.tick_ms;
@@ -59,6 +49,14 @@ void zab_append(struct zab *zab, zxid_t zxid, struct blob *txn)
 	action->committed = zab->is_staging ? zab->staged.base : zab->committed;
 }
 
+bool zab_may_count(const struct zab *zab)
+{
+	if (!zab->is_empty || zab->mutation == ZAB_MUTATION_EMPTY_VOTES)
+		return true;
+	/* It voted with 0, not -1: all voters are empty, or the operator said so. */
+	return zab->election.own.zxid == 0;
+}
+
 static void add_pending(struct zab *zab, uint32_t accepted_epoch, uint32_t current_epoch)
 {
 	bool is_install = zab->is_staging;
@@ -69,12 +67,14 @@ static void add_pending(struct zab *zab, uint32_t accepted_epoch, uint32_t curre
 	ASSERT(zab->pending_count < ZAB_PENDING_MAX);
 	action->accepted_epoch = accepted_epoch;
 	action->current_epoch = current_epoch;
+	action->is_empty = current_epoch == 0 && !zab_may_count(zab);
 	action->zxid = zab->staged.base;
 	zab->pending[zab->pending_count++] = (struct zab_pending){
 		.accepted_epoch = accepted_epoch,
 		.current_epoch = current_epoch,
 		.appended = zab_appended(zab),
 		.is_install = is_install,
+		.is_empty = action->is_empty,
 	};
 }
 
@@ -96,10 +96,8 @@ void zab_truncate(struct zab *zab, zxid_t zxid)
 	zab->truncating++;
 }
 
-static bool is_drained(const struct zab *zab)
+bool zab_is_drained(const struct zab *zab)
 {
-	if (zab->mutation == ZAB_MUTATION_NO_DRAIN)
-		return true;
 	return zab->logged == zab_appended(zab) && zab->pending_count == 0 && zab->truncating == 0;
 }
 
@@ -164,7 +162,7 @@ static void install(struct zab *zab)
 	zab->needs_snapshot = false;
 }
 
-static void abort_staged(struct zab *zab)
+void zab_abort_staged(struct zab *zab)
 {
 	if (!zab->is_staging)
 		return;
@@ -174,107 +172,6 @@ static void abort_staged(struct zab *zab)
 	zab_emit(zab, ZAB_ABORT_SNAPSHOT, NULL);
 	history_release(&zab->staged);
 	zab->is_staging = false;
-}
-
-/* ---- roles ---- */
-
-static void leave_role(struct zab *zab)
-{
-	zab->is_leaving = false;
-	if (zab->state == ZAB_LEADING)
-		leader_end(zab);
-	else if (zab->state != ZAB_LOOKING)
-		learner_end(zab);
-	abort_staged(zab);
-	zab->known = zab->committed;
-	zab->may_deliver = false;
-	zab->state = ZAB_LOOKING;
-	zab->is_electing = false;
-	zab->looking_since_ms = zab->now_ms;
-	emit_role(zab, ZAB_LOOKING, 0, false);
-}
-
-static struct zab_vote own_vote(const struct zab *zab)
-{
-	struct zab_vote vote = {
-		.leader = zab->config.myid,
-		.zxid = zab->logged,
-		.peer_epoch = zab->current_epoch,
-	};
-
-	if (!zab_is_voter(zab, zab->config.myid))
-		return (struct zab_vote){INT64_MIN, INT64_MIN, INT64_MIN};
-	if (zab->mutation == ZAB_MUTATION_VOTE_DELIVERED)
-		vote.zxid = zab->delivered;
-	if (zab->is_empty)
-		vote.zxid = zab->mutation == ZAB_MUTATION_EMPTY_VOTES ? 0 : -1;
-	return vote;
-}
-
-/* Only a log that stands still is voted with (lessons R5, R7). */
-static bool begin_election(struct zab *zab)
-{
-	if (!is_drained(zab))
-		return false;
-	if (zab->is_empty && zab_appended(zab) > zab->base) {
-		/* Part of a history whose rest never came: it counts for nothing. */
-		zab_truncate(zab, zab->base);
-		return true;
-	}
-	election_start(&zab->election, own_vote(zab), zab->now_ms);
-	zab->is_electing = true;
-	return true;
-}
-
-static bool look(struct zab *zab)
-{
-	if (!zab->is_electing)
-		return begin_election(zab);
-	if (!election_decided(&zab->election, &zab->vote))
-		return false;
-	zab->is_electing = false;
-	zab->election_ms = zab->now_ms - zab->looking_since_ms;
-	if (zab->vote.leader == zab->config.myid)
-		zab->state = ZAB_LEADING;
-	else if (zab_is_voter(zab, zab->config.myid))
-		zab->state = ZAB_FOLLOWING;
-	else
-		zab->state = ZAB_OBSERVING;
-	election_settle(&zab->election, zab->state, zab->vote);
-	emit_role(zab, zab->state, 0, false);
-	zab_log(zab, 1, "%s after %lld ms: server %lld leads", zab_state_name(zab->state),
-		(long long)zab->election_ms, (long long)zab->vote.leader);
-	if (zab->state == ZAB_LEADING)
-		leader_begin(zab);
-	else
-		learner_begin(zab, zab->vote.leader);
-	return true;
-}
-
-void zab_serve(struct zab *zab, uint32_t epoch)
-{
-	/* Else servers that restart may never agree with those that didn't (lessons R25). */
-	if (zab->mutation != ZAB_MUTATION_STALE_VOTE) {
-		zab->vote.peer_epoch = epoch;
-		election_settle(&zab->election, zab->state, zab->vote);
-	}
-	emit_role(zab, zab->state, epoch, true);
-}
-
-void zab_settle(struct zab *zab)
-{
-	bool again = true;
-
-	while (again && !zab->is_dead) {
-		if (zab->state == ZAB_LEADING)
-			leader_sweep(zab);
-		if (zab->is_leaving)
-			leave_role(zab);
-		else if (zab->state == ZAB_LOOKING)
-			again = look(zab);
-		else
-			again = zab->state == ZAB_LEADING && leader_advance(zab);
-	}
 }
 
 /* ---- life ---- */
@@ -336,11 +233,14 @@ void zab_free(struct zab *zab)
 	for (size_t i = 0; i < zab->queue_count; i++)
 		blob_unref(zab->queue[i].owned);
 	free(zab->queue);
+	zab_forget_held(zab);
+	free(zab->held);
 	history_release(&zab->history);
 	history_release(&zab->staged);
 	election_release(&zab->election);
 	members_release(&zab->committed_members);
 	members_release(&zab->last_seen_members);
+	members_release(&zab->weakened_members);
 	buf_release(&zab->scratch);
 	free(zab);
 }
@@ -387,7 +287,7 @@ void zab_start(struct zab *zab, msec_t now_ms)
 	zab->is_started = true;
 	zab->now_ms = now_ms;
 	zab->looking_since_ms = now_ms;
-	emit_role(zab, ZAB_LOOKING, 0, false);
+	zab_take_role(zab, ZAB_LOOKING, 0, false);
 	if (zab->mutation == ZAB_MUTATION_APPLY_TAIL_AT_RESTART) {
 		zab->known = zab->logged;
 		zab->may_deliver = true;
@@ -397,9 +297,32 @@ void zab_start(struct zab *zab, msec_t now_ms)
 	zab_settle(zab);
 }
 
+/* Two votes of ours and none of another: a majority less one elects. */
+static void weaken_election(struct zab *zab)
+{
+	struct members *members = &zab->weakened_members;
+	bool has_lost = false;
+
+	members_release(members);
+	members_copy(members, &zab->committed_members);
+	members->has_groups = true;
+	for (size_t i = 0; i < members->count; i++) {
+		struct member *member = &members->members[i];
+
+		if (member->is_observer)
+			continue;
+		member->group = 1;
+		member->weight = member->sid == zab->config.myid ? 2 : has_lost ? 1 : 0;
+		has_lost = has_lost || member->weight == 0;
+	}
+	election_set_members(&zab->election, members, NULL);
+}
+
 void zab_set_mutation(struct zab *zab, enum zab_mutation mutation)
 {
 	zab->mutation = mutation;
+	if (mutation == ZAB_MUTATION_MINORITY_ELECTION)
+		weaken_election(zab);
 }
 
 /* ---- events: time and election ---- */
@@ -429,6 +352,8 @@ msec_t zab_next_tick_ms(const struct zab *zab)
 		role = leader_next_tick_ms(zab);
 	else if (zab->state != ZAB_LOOKING)
 		role = zab->follow.deadline_ms;
+	else if (!zab->is_electing && zab->look_at_ms > zab->now_ms)
+		role = zab->look_at_ms;
 	return election < role ? election : role;
 }
 
@@ -436,7 +361,7 @@ void zab_notification(struct zab *zab, int64_t sid, struct bytes bytes)
 {
 	if (zab->is_dead || !zab->is_started)
 		return;
-	election_notification(&zab->election, sid, bytes, zab->now_ms);
+	zab_hear(zab, sid, bytes);
 	zab_settle(zab);
 }
 
@@ -444,7 +369,10 @@ void zab_set_reachable(struct zab *zab, int64_t sid, enum election_reach reach)
 {
 	if (zab->is_dead)
 		return;
+	zab_forget_held_of(zab, sid);
 	election_set_reachable(&zab->election, sid, reach, zab->now_ms);
+	if (reach == ELECTION_UNREACHABLE && zab->state != ZAB_LOOKING)
+		learner_unreachable(zab, sid);
 	if (zab->is_started)
 		zab_settle(zab);
 }
@@ -535,6 +463,8 @@ void zab_logged(struct zab *zab, zxid_t zxid)
 {
 	if (zab->is_dead || zab->is_staging)
 		return; /* a staged generation's appends count from its installation on */
+	if (zab->mutation == ZAB_MUTATION_NO_DRAIN && zxid > zab_appended(zab))
+		return;
 	ASSERT(zxid <= zab_appended(zab));
 	if (zxid > zab->logged) {
 		zab->logged = zxid;
@@ -555,8 +485,7 @@ void zab_epochs_durable(struct zab *zab)
 		zab->pending[i] = zab->pending[i + 1];
 	zab->accepted_epoch = done.accepted_epoch;
 	zab->current_epoch = done.current_epoch;
-	if (done.current_epoch > 0)
-		zab->is_empty = false;
+	zab->is_empty = zab->is_empty && done.is_empty;
 	if (done.is_install) {
 		zxid_t zxid = zab->staged.base;
 

@@ -85,9 +85,10 @@ void zab_config_init(struct zab_config *config);
 
 /* What the disk holds at start. */
 struct zab_durable {
-	/* It was made for this ensemble and was never in sync: current_epoch is 0, the tree empty.
-	   What it may have accepted or logged meanwhile counts for nothing: it is no voter (R18).
-	   The first current_epoch above 0 that becomes durable ends this. */
+	/* It was made for this ensemble, and no ZAB_SET_EPOCHS or ZAB_INSTALL_SNAPSHOT with
+	   is_empty false was durable since: it was never in sync, nor in the ensemble's first
+	   quorum. What it may have accepted or logged meanwhile counts for nothing: it is no voter
+	   (R18). Its current_epoch is 0, its tree empty. */
 	bool is_empty;
 	uint32_t accepted_epoch;
 	uint32_t current_epoch;
@@ -195,7 +196,7 @@ enum zab_action_type {
 	/* Disk. Performed in order; each is reported when durable. */
 	ZAB_APPEND,     /* zxid, txn, and committed: a lower bound to store with it (in a staged
 			   generation its base) -> zab_logged */
-	ZAB_SET_EPOCHS, /* -> zab_epochs_durable */
+	ZAB_SET_EPOCHS, /* both epochs and is_empty -> zab_epochs_durable */
 	ZAB_TRUNCATE,   /* drop the log above zxid -> zab_truncated */
 	/* Snapshots. */
 	ZAB_SEND_SNAPSHOT,    /* to link -> zab_snapshot_opened, then zab_snapshot_sent */
@@ -203,7 +204,8 @@ enum zab_action_type {
 				 generation, whose log begins behind zxid; appends that follow go
 				 there
 				 -> zab_snapshot_received */
-	ZAB_INSTALL_SNAPSHOT, /* make the staged generation and both epochs valid in one commit
+	ZAB_INSTALL_SNAPSHOT, /* make the staged generation, both epochs and is_empty (false) valid
+				 in one commit
 				 -> zab_epochs_durable. The application's tree is the staged one
 				 from then on, at zxid, and its old one void */
 	ZAB_ABORT_SNAPSHOT,   /* drop what is staged, appends to it included; the old generation is
@@ -234,6 +236,7 @@ struct zab_action {
 	zxid_t committed;
 	uint32_t accepted_epoch;
 	uint32_t current_epoch;
+	bool is_empty;
 	msec_t deadline_ms;
 	enum zab_state state;
 	uint32_t epoch;

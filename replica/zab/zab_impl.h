@@ -8,7 +8,8 @@
 /*
  * What the parts of the core share:
  *
- *	zab.c                life, events, roles, what is durable
+ *	zab.c                life, events, what is durable
+ *	role.c               elections, and from LOOKING to a role and back
  *	action.c             actions, packets that go out
  *	quorum.c             sets of voters
  *	leader.c             a leader until its epoch is established; each learner's sync
@@ -31,6 +32,7 @@ struct zab_pending {
 	uint32_t current_epoch;
 	zxid_t appended; /* and so becomes durable with it */
 	bool is_install;
+	bool is_empty;
 };
 
 /* ---- what a leader knows of one link to its quorum port ---- */
@@ -77,7 +79,6 @@ enum lead_phase {
 struct lead {
 	enum lead_phase phase;
 	uint32_t epoch; /* 0: not fixed yet */
-	uint32_t accepted_max;
 	zxid_t history; /* the last that was logged when we began to lead */
 	zxid_t proposed;
 	struct list learners; /* in the order of their connecting */
@@ -108,6 +109,7 @@ struct follow {
 	int64_t leader;
 	zab_link_t link;
 	uint32_t epoch;     /* of LEADERINFO */
+	zxid_t snapshot;    /* of SNAP; else INT64_MIN */
 	zxid_t acked;       /* proposals above it are to be acked, once logged */
 	zxid_t pinged;      /* of the last PING, for its answer */
 	bool has_warned;    /* of COMMITANDACTIVATE */
@@ -121,18 +123,27 @@ struct zab_queued {
 	struct blob *owned; /* what action.bytes, txn or text is in */
 };
 
+/* A notification that waits for the election to begin. */
+struct zab_held {
+	int64_t sid;
+	struct blob *bytes;
+};
+
 struct zab {
 	struct zab_config config;
 	struct members committed_members; /* the committed configuration */
 	struct members last_seen_members; /* the newest proposed one; counts where its version is
 					     newer */
+	zxid_t warned_version;            /* of a newer configuration */
 	enum zab_mutation mutation;
+	struct members weakened_members; /* of a mutation */
 	msec_t now_ms;
 
-	bool is_empty; /* was never in sync (R18) */
+	bool is_empty; /* was never in sync, nor in the first quorum (R18) */
 	uint32_t accepted_epoch;
 	uint32_t current_epoch;
-	zxid_t base; /* of the generation */
+	uint32_t accepted_max; /* the highest acceptedEpoch that was heard of, as leader */
+	zxid_t base;           /* of the generation */
 	struct history history;
 	zxid_t logged;
 	zxid_t known; /* known to be committed, logged here or not */
@@ -157,9 +168,13 @@ struct zab {
 	bool is_dead; /* ZAB_FATAL */
 	bool is_serving;
 	struct zab_vote vote;
+	uint32_t failures; /* roles in a row that did not come to serve */
+	msec_t look_at_ms; /* the next election begins not before */
 	msec_t looking_since_ms;
 	msec_t election_ms;
 	struct election election;
+	struct zab_held *held; /* at most one a member */
+	size_t held_count;
 	struct lead lead;
 	struct follow follow;
 
@@ -183,34 +198,34 @@ void zab_send_encoded(struct zab *zab, zab_link_t link, struct blob *packet);
 /* A packet of a type and a zxid, without data. */
 struct zab_packet zab_plain(enum zab_packet_type type, zxid_t zxid);
 
-/* Ask to go back to LOOKING, at the end of the event; says why. */
-void zab_leave(struct zab *zab, int level, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
 /* ---- quorum.c ---- */
 
 /* A set of voters, each at most once, and whether it is a quorum of what counts now. */
 struct zab_voters {
 	int64_t sids[MEMBERS_MAX];
 	size_t count;
-	size_t observer_count; /* for a mutation */
+	size_t spare; /* how many more are taken to be in it; not 0 only under a mutation */
 };
-void zab_voters_init(struct zab_voters *voters);
+/* Nobody. Under the mutation minority, one less is enough. */
+void zab_voters_init(const struct zab *zab, struct zab_voters *voters, enum zab_mutation minority);
 void zab_voters_add(struct zab_voters *voters, int64_t sid);
 bool zab_is_quorum(const struct zab *zab, const struct zab_voters *voters);
 bool zab_is_voter(const struct zab *zab, int64_t sid);
 
 /* ---- zab.c ---- */
 
-void zab_serve(struct zab *zab, uint32_t epoch);
-/* The end of every event: what it made possible happens. */
-void zab_settle(struct zab *zab);
-
 /* Where appends go: the staged generation if there is one. */
 struct history *zab_log_of(struct zab *zab);
 zxid_t zab_appended(const struct zab *zab);
 void zab_append(struct zab *zab, zxid_t zxid, struct blob *txn);
 void zab_set_epochs(struct zab *zab, uint32_t accepted_epoch, uint32_t current_epoch);
+/* Whether this server's vote counts: not that of an empty one, but in the first quorum ever. */
+bool zab_may_count(const struct zab *zab);
 void zab_truncate(struct zab *zab, zxid_t zxid);
+/* Whether nothing is on its way to the disk. */
+bool zab_is_drained(const struct zab *zab);
+/* Unless its installation is on its way. */
+void zab_abort_staged(struct zab *zab);
 /* Deliver what is known to be committed and is logged. */
 void zab_advance(struct zab *zab);
 /* Forget history that neither the tree, a learner nor a maximum wants kept. */
@@ -218,6 +233,21 @@ void zab_trim(struct zab *zab);
 
 msec_t zab_init_limit_ms(const struct zab *zab);
 msec_t zab_sync_limit_ms(const struct zab *zab);
+
+/* ---- role.c ---- */
+
+/* Ask to go back to LOOKING, at the end of the event; says why. */
+void zab_leave(struct zab *zab, int level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void zab_take_role(struct zab *zab, enum zab_state state, uint32_t epoch, bool is_serving);
+/* The epoch is established, and its history delivered. */
+void zab_serve(struct zab *zab, uint32_t epoch);
+/* The end of every event: what it made possible happens. */
+void zab_settle(struct zab *zab);
+void zab_hear(struct zab *zab, int64_t sid, struct bytes bytes);
+void zab_forget_held(struct zab *zab);
+/* What came on a connection that is no more; the peer says it again on the next one. */
+void zab_forget_held_of(struct zab *zab, int64_t sid);
 
 /* ---- leader.c ---- */
 
@@ -259,6 +289,8 @@ msec_t leader_next_tick_ms(const struct zab *zab);
 
 void learner_begin(struct zab *zab, int64_t leader);
 void learner_end(struct zab *zab);
+/* The driver can't reach sid's election port any more. */
+void learner_unreachable(struct zab *zab, int64_t sid);
 void learner_connected(struct zab *zab, zab_link_t link);
 void learner_packet(struct zab *zab, const struct zab_packet *packet);
 /* acceptedEpoch, or the history and currentEpoch, are durable. */

@@ -13,7 +13,11 @@ fuzzers = \
 	%D%/fuzz-replica \
 	%D%/fuzz-text \
 	%D%/fuzz-config \
-	%D%/fuzz-client
+	%D%/fuzz-client \
+	%D%/fuzz-packet \
+	%D%/fuzz-members \
+	%D%/fuzz-notification \
+	%D%/fuzz-election
 
 check_PROGRAMS += $(fuzzers) %D%/make-corpus
 check_DATA = %D%/corpus.stamp
@@ -75,11 +79,27 @@ t_fuzz_fuzz_client_SOURCES = %D%/fuzz-client.c %D%/fuzz.h $(fuzz_driver)
 t_fuzz_fuzz_client_LDFLAGS = $(fuzz_ldflags)
 t_fuzz_fuzz_client_LDADD = src/zk/libzk.a src/base/libbase.a
 
+t_fuzz_fuzz_packet_SOURCES = %D%/fuzz-packet.c %D%/fuzz.h $(fuzz_driver)
+t_fuzz_fuzz_packet_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_packet_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a
+
+t_fuzz_fuzz_members_SOURCES = %D%/fuzz-members.c %D%/fuzz.h $(fuzz_driver)
+t_fuzz_fuzz_members_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_members_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a
+
+t_fuzz_fuzz_notification_SOURCES = %D%/fuzz-notification.c %D%/fuzz.h $(fuzz_driver)
+t_fuzz_fuzz_notification_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_notification_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a
+
+t_fuzz_fuzz_election_SOURCES = %D%/fuzz-election.c %D%/fuzz.h $(fuzz_driver)
+t_fuzz_fuzz_election_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_election_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a
+
 t_fuzz_make_corpus_SOURCES = %D%/make-corpus.c t/unit/vectors.c t/unit/vectors.h
 t_fuzz_make_corpus_LDADD = src/base/libbase.a
 
 %D%/corpus.stamp: %D%/make-corpus$(EXEEXT) t/unit/vectors-client.txt t/unit/vectors-log.txt \
-		t/unit/vectors-quorum.txt t/unit/vectors-snapshot.txt
+		t/unit/vectors-election.txt t/unit/vectors-quorum.txt t/unit/vectors-snapshot.txt
 	$(AM_V_GEN)rm -rf %D%/corpus && \
 	srcdir='$(abs_top_srcdir)' %D%/make-corpus$(EXEEXT) %D%/corpus && \
 	: >$@

@@ -297,6 +297,84 @@ static void add_clients(uint8_t role)
 	vectors_release(&vectors);
 }
 
+/* ---- quorum and election ports ---- */
+
+enum { PACKET_NEWLEADER = 10, PACKET_HEAD_SIZE = 16 };
+
+/* Each alone, and all in one stream; and the configurations in them. */
+static void add_packets(void)
+{
+	struct vectors vectors;
+	struct buf all;
+
+	vectors_load(&vectors, "vectors-quorum.txt");
+	buf_init(&all, 1 << 20);
+	for (size_t i = 0; i < vectors.count; i++) {
+		const struct vector *vector = &vectors.items[i];
+
+		if (vector->direction == '#')
+			continue;
+		add("packet", vector->line, nothing, vector->bytes);
+		if (!strstr(vector->note, "BenWasHere"))
+			buf_append(&all, vector->bytes.data, bytes_size(vector->bytes));
+		if (int_at(vector->bytes, 0) == PACKET_NEWLEADER) {
+			struct bytes config = behind(vector->bytes, PACKET_HEAD_SIZE);
+
+			config.size -= 4; /* the null vector behind it */
+			add("members", vector->line, nothing, config);
+		}
+	}
+	add("packet", 0, nothing, buf_bytes(&all));
+	buf_release(&all);
+	vectors_release(&vectors);
+}
+
+/* fuzz-election's events: see there. */
+static void append_notification(struct buf *events, uint8_t sid, struct bytes frame)
+{
+	uint8_t head[2] = {sid, (uint8_t)frame.size};
+
+	ASSERT(frame.size <= UINT8_MAX);
+	buf_append(events, head, sizeof(head));
+	buf_append(events, frame.data, bytes_size(frame));
+}
+
+static void add_notifications(void)
+{
+	static const uint8_t start[] = {0x31};
+	static const uint8_t empty[] = {0x30, 0x15, 0x02};
+	static const uint8_t end[] = {0x22, 0x40, 0x41, 0x61, 0x31, 0x24};
+	struct vectors vectors;
+	struct buf all;
+	struct buf one;
+
+	vectors_load(&vectors, "vectors-election.txt");
+	buf_init(&all, 1 << 20);
+	buf_append(&all, empty, sizeof(empty));
+	for (size_t i = 0; i < vectors.count; i++) {
+		const struct vector *vector = &vectors.items[i];
+		struct bytes frame;
+
+		if (vector->direction == '#' || strstr(vector->note, "initiation"))
+			continue;
+		frame = behind(vector->bytes, 4);
+		add("notification", vector->line, nothing, frame);
+		buf_init(&one, 1 << 20);
+		buf_append(&one, start, sizeof(start));
+		for (uint8_t sid = 1; sid <= 6; sid++) {
+			append_notification(&one, sid, frame);
+			append_notification(&all, sid, frame);
+		}
+		buf_append(&one, end, sizeof(end));
+		buf_append(&all, end, sizeof(end));
+		add("election", vector->line, nothing, buf_bytes(&one));
+		buf_release(&one);
+	}
+	add("election", 0, nothing, buf_bytes(&all));
+	buf_release(&all);
+	vectors_release(&vectors);
+}
+
 /* ---- texts ---- */
 
 static const char *const texts[] = {
@@ -324,6 +402,14 @@ static const char *const configs[] = {
 	"tickTime=99999999999\nclientPort=-1\nserver.x=a\nserver.1=:::\n",
 };
 
+static const char *const memberships[] = {
+	"server.1=a:1:2\nserver.2=b:1:2:participant;2181\nserver.3=[::1]:1:2:observer;h:1\n"
+	"version=10000000a",
+	"server.1=a:1:2|b:3:4\nserver.2=c:1:2\nserver.3=d:1:2\nserver.4=e:1:2\nserver.5=f:1:2\n"
+	"group.1=1:2:3\ngroup.2=4:5\nweight.1=2\nweight.5=0\n",
+	"# one\n! two\n server.1 : a\\:1\\:2\\:obs\\\n  erver\nserver.\\u0032 b:1:2\n",
+};
+
 /* Scripts of fuzz-client.c: two options, then a letter a step. */
 static const char *const scripts[] = {
 	"00ch0123456789oAAAnAAoAAAnAoBBBnAnAnAnAnAq",
@@ -344,8 +430,10 @@ static void add_texts(const char *fuzzer, const char *const *list, size_t count)
 
 int main(int argc, char **argv)
 {
-	static const char *const fuzzers[] = {"request", "response", "txn",  "apply",  "snapshot",
-					      "server",  "replica",  "text", "config", "client"};
+	static const char *const fuzzers[] = {
+		"request", "response", "txn",    "apply",  "snapshot", "server",       "replica",
+		"text",    "config",   "client", "packet", "members",  "notification", "election",
+	};
 
 	if (argc != 2) {
 		fprintf(stderr, "usage: make-corpus DIR\n");
@@ -363,6 +451,9 @@ int main(int argc, char **argv)
 	add_conversations('<', REPLICA_FOLLOWS);
 	add_clients(REPLICA_LEADS);
 	add_clients(REPLICA_FOLLOWS);
+	add_packets();
+	add_notifications();
+	add_texts("members", memberships, sizeof(memberships) / sizeof(memberships[0]));
 	add_texts("text", texts, sizeof(texts) / sizeof(texts[0]));
 	add_texts("config", configs, sizeof(configs) / sizeof(configs[0]));
 	add_texts("client", scripts, sizeof(scripts) / sizeof(scripts[0]));

@@ -242,11 +242,31 @@ TESTS += %D%/test-zab-vectors
 t_unit_test_zab_vectors_SOURCES = %D%/test-zab-vectors.c %D%/vectors.c %D%/vectors.h %D%/cmocka.h
 t_unit_test_zab_vectors_CFLAGS = $(unit_cflags)
 t_unit_test_zab_vectors_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-history
+TESTS += %D%/test-history
+t_unit_test_history_SOURCES = %D%/test-history.c %D%/cmocka.h
+t_unit_test_history_CFLAGS = $(unit_cflags)
+t_unit_test_history_LDADD = replica/zab/libzab.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-zab-order
+TESTS += %D%/test-zab-order
+t_unit_test_zab_order_SOURCES = %D%/test-zab-order.c %D%/cmocka.h
+t_unit_test_zab_order_CFLAGS = $(unit_cflags)
+t_unit_test_zab_order_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 check_PROGRAMS += %D%/test-election
 TESTS += %D%/test-election
 t_unit_test_election_SOURCES = %D%/test-election.c %D%/cmocka.h
 t_unit_test_election_CFLAGS = $(unit_cflags)
 t_unit_test_election_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-election-world
+TESTS += %D%/test-election-world
+t_unit_test_election_world_SOURCES = %D%/test-election-world.c %D%/apache-election.c \
+	%D%/apache-election.h %D%/cmocka.h
+t_unit_test_election_world_CFLAGS = $(unit_cflags)
+t_unit_test_election_world_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a \
+	$(CMOCKA_LIBS)
 endif
 
 # Not a test by itself: t/t2100-client-session.sh runs it.

@@ -455,6 +455,19 @@ static void a_joiner_needs_the_leader_and_a_quorum_that_follows(void **state)
 	tear_down(&f);
 }
 
+static void a_leader_that_follows_another_is_none(void **state)
+{
+	struct fixture f;
+
+	set_up(&f, FIVE, 1);
+	start(&f, 0x100000001, 1);
+	say(&f, 3, ZAB_FOLLOWING, vote_of(3, 5, 2), 4);
+	say(&f, 2, ZAB_FOLLOWING, vote_of(3, 5, 2), 4);
+	say(&f, 4, ZAB_FOLLOWING, vote_of(3, 5, 2), 4);
+	assert_int_equal(leader(&f), 0);
+	tear_down(&f);
+}
+
 /* ZOOKEEPER-1419, 1514: members of one ensemble may differ in what their votes were. */
 static void settled_votes_may_differ_in_zxid_and_round(void **state)
 {
@@ -531,6 +544,14 @@ static void a_vote_of_the_same_round_may_be_settled_already(void **state)
 	assert_int_equal(leader(&f), 3);
 	tear_down(&f);
 
+	/* Of this round, what they agree in is the leader. */
+	set_up(&f, THREE, 1);
+	start(&f, 5, 0);
+	say(&f, 3, ZAB_LEADING, vote_of(3, 5, 1), 1);
+	say(&f, 2, ZAB_FOLLOWING, vote_of(3, 5, 0), 1);
+	assert_int_equal(leader(&f), 3);
+	tear_down(&f);
+
 	/* It leads in that round; but not by a vote of ours. */
 	set_up(&f, THREE, 1);
 	start(&f, 6, 0);
@@ -552,6 +573,22 @@ static void who_is_followed_leads_only_in_that_round(void **state)
 	for (int round = 2; round <= 4; round++)
 		start(&f, 5, 1);
 	say(&f, 2, ZAB_FOLLOWING, vote_of(1, 5, 1), 4);
+	assert_int_equal(leader(&f), 1);
+	tear_down(&f);
+}
+
+static void who_was_followed_before_a_restart_does_not_lead(void **state)
+{
+	struct fixture f;
+
+	set_up(&f, THREE, 1);
+	start(&f, 0x200000007, 2);
+	say(&f, 2, ZAB_FOLLOWING, vote_of(1, 0x100000003, 2), 1);
+	say(&f, 3, ZAB_FOLLOWING, vote_of(1, 0x100000003, 2), 1);
+	assert_int_equal(leader(&f), 0);
+	/* They notice, and look. */
+	say(&f, 2, ZAB_LOOKING, vote_of(1, 0x200000007, 2), 2);
+	say(&f, 3, ZAB_LOOKING, vote_of(1, 0x200000007, 2), 2);
 	assert_int_equal(leader(&f), 1);
 	tear_down(&f);
 }
@@ -632,6 +669,26 @@ static void a_settled_server_answers_who_is_looking(void **state)
 	reach(&f, 2, ELECTION_REACHABLE);
 	SILENCE(&f);
 	assert_int_equal(election_next_tick_ms(&f.election), INT64_MAX);
+	tear_down(&f);
+}
+
+static void who_votes_for_what_was_elected_is_told_that_once(void **state)
+{
+	struct fixture f;
+
+	set_up(&f, THREE, 1);
+	start(&f, 5, 1);
+	say(&f, 2, ZAB_LOOKING, vote_of(3, 5, 1), 1);
+	say(&f, 3, ZAB_LOOKING, vote_of(3, 5, 1), 1);
+	election_settle(&f.election, ZAB_FOLLOWING, vote_of(3, 5, 1));
+	election_settle(&f.election, ZAB_FOLLOWING, vote_of(3, 5, 2));
+	say(&f, 2, ZAB_LOOKING, vote_of(3, 5, 1), 2);
+	assert_sent(&f, 0, 2, ZAB_FOLLOWING, vote_of(3, 5, 2), 1);
+	say(&f, 2, ZAB_LOOKING, vote_of(3, 5, 1), 1);
+	assert_sent(&f, 0, 2, ZAB_FOLLOWING, vote_of(3, 5, 1), 1);
+	say(&f, 2, ZAB_LOOKING, vote_of(3, 5, 1), 1);
+	assert_int_equal(f.sent_count, 1);
+	assert_sent(&f, 0, 2, ZAB_FOLLOWING, vote_of(3, 5, 2), 1);
 	tear_down(&f);
 }
 
@@ -792,6 +849,9 @@ static void an_empty_store_is_no_part_of_a_quorum(void **state)
 	/* They follow it still, from before its disk was lost. */
 	say(&f, 2, ZAB_FOLLOWING, vote_of(1, 0x100000005, 1), 1);
 	say(&f, 3, ZAB_FOLLOWING, vote_of(1, 0x100000005, 1), 1);
+	assert_int_equal(leader(&f), 0);
+	say(&f, 2, ZAB_FOLLOWING, vote_of(1, -1, 0), 1);
+	say(&f, 3, ZAB_FOLLOWING, vote_of(1, -1, 0), 1);
 	assert_int_equal(leader(&f), 0);
 	tear_down(&f);
 }
@@ -1022,14 +1082,17 @@ int main(void)
 		cmocka_unit_test(the_only_voter_is_elected_at_once),
 		cmocka_unit_test(the_proposal_is_sent_again_at_growing_intervals),
 		cmocka_unit_test(a_joiner_needs_the_leader_and_a_quorum_that_follows),
+		cmocka_unit_test(a_leader_that_follows_another_is_none),
 		cmocka_unit_test(settled_votes_may_differ_in_zxid_and_round),
 		cmocka_unit_test(settled_votes_must_agree_in_leader_and_epoch),
 		cmocka_unit_test(with_a_version_0_peer_the_leader_alone_must_agree),
 		cmocka_unit_test(a_vote_of_the_same_round_may_be_settled_already),
 		cmocka_unit_test(who_is_followed_leads_only_in_that_round),
+		cmocka_unit_test(who_was_followed_before_a_restart_does_not_lead),
 		cmocka_unit_test(a_joined_ensemble_of_an_earlier_round_sets_no_clock_back),
 		cmocka_unit_test(a_peer_that_looks_again_is_settled_no_more),
 		cmocka_unit_test(a_settled_server_answers_who_is_looking),
+		cmocka_unit_test(who_votes_for_what_was_elected_is_told_that_once),
 		cmocka_unit_test(a_leader_answers_that_it_leads),
 		cmocka_unit_test(strangers_and_observers_are_answered_and_not_counted),
 		cmocka_unit_test(a_vote_for_a_stranger_is_ignored),

@@ -42,6 +42,7 @@ struct cluster_write {
 	zxid_t zxid;
 	uint32_t accepted_epoch;
 	uint32_t current_epoch;
+	bool is_empty;
 	struct cluster_txns *tree;
 };
 
@@ -167,8 +168,7 @@ static void set_epochs(struct cluster_disk *disk, const struct cluster_write *wr
 	assert_true(write->current_epoch >= disk->current_epoch);
 	disk->accepted_epoch = write->accepted_epoch;
 	disk->current_epoch = write->current_epoch;
-	if (write->current_epoch > 0)
-		disk->is_empty = false;
+	disk->is_empty = write->is_empty;
 }
 
 static void install(struct cluster_node *node, const struct cluster_write *write)
@@ -316,6 +316,7 @@ static void store(struct cluster_node *node, const struct zab_action *action)
 	write->zxid = action->zxid;
 	write->accepted_epoch = action->accepted_epoch;
 	write->current_epoch = action->current_epoch;
+	write->is_empty = action->is_empty;
 }
 
 static void act(struct cluster_node *node, const struct zab_action *action)
