@@ -206,5 +206,5 @@ void commit_apply(struct server *server, const struct txn *txn)
 	answer_origin(server, &txn->header);
 	follow_session(server, &txn->header);
 	answer_syncs(server);
-	learners_answer_syncs(server);
+	learners_answer(server);
 }

@@ -7,13 +7,15 @@
  * come back in the order of its requests, each known by its session and cxid. Since xids can
  * begin anew with each connection, a transaction is a request's only if it was proposed after
  * that was sent: what the session asked for over an earlier connection was proposed before the
- * leader answered REVALIDATE, so its zxid is known by then.
+ * leader answered REVALIDATE, so its zxid is known by then. An observer hears of nothing before
+ * it is committed; a leader of ours answers REVALIDATE when all of that is.
  */
 #include <stdlib.h>
 
 #include "replica/server/server_impl.h"
 #include "replica/tree/request.h"
 #include "src/base/assert.h"
+#include "src/base/endian.h"
 #include "src/base/mem.h"
 #include "src/zk/opcode.h"
 #include "src/zk/record.h"
@@ -25,18 +27,10 @@ static void send_request(struct server *server, session_id_t session_id, int32_t
 {
 	const struct zab_request request = {
 		.session_id = session_id, .cxid = cxid, .opcode = opcode, .body = body};
-	struct zab_packet packet = {.type = ZAB_REQUEST, .zxid = -1, .auth_count = -1};
-	struct buf data;
 
-	buf_init(&data, SIZE_MAX);
-	zab_request_write(&data, &request);
-	packet.data = buf_bytes(&data);
-	if (ids) {
-		packet.auth_count = ids->count;
-		packet.auth = ids->encoded;
-	}
-	server_emit_packet(server, SERVER_TO_LEADER, ZAB_LINK_NONE, &packet);
-	buf_release(&data);
+	zab_request_write(server_packet_begin(server, SERVER_TO_LEADER, ZAB_LINK_NONE, ZAB_REQUEST),
+			  &request);
+	server_packet_end(server, ids);
 }
 
 static void send_for(struct server *server, const struct connection *connection, int32_t xid,
@@ -49,27 +43,22 @@ static void send_for(struct server *server, const struct connection *connection,
 
 void forward_create_session(struct server *server, const struct connection *connection)
 {
-	struct buf body;
+	uint8_t timeout[sizeof(uint32_t)];
 
-	buf_init(&body, SIZE_MAX);
-	jute_write_int(&body, connection->timeout_ms);
-	send_request(server, connection->session_id, 0, ZK_OP_CREATE_SESSION, buf_bytes(&body),
-		     NULL);
-	buf_release(&body);
+	endian_put_u32(timeout, (uint32_t)connection->timeout_ms);
+	send_request(server, connection->session_id, 0, ZK_OP_CREATE_SESSION,
+		     bytes_of(timeout, sizeof(timeout)), NULL);
 }
 
 void forward_revalidate(struct server *server, const struct connection *connection)
 {
 	const struct zab_session session = {.id = connection->session_id,
 					    .timeout_ms = connection->timeout_ms};
-	struct zab_packet packet = {.type = ZAB_REVALIDATE, .zxid = -1, .auth_count = -1};
-	struct buf data;
 
-	buf_init(&data, SIZE_MAX);
-	zab_session_write(&data, &session);
-	packet.data = buf_bytes(&data);
-	server_emit_packet(server, SERVER_TO_LEADER, ZAB_LINK_NONE, &packet);
-	buf_release(&data);
+	zab_session_write(
+		server_packet_begin(server, SERVER_TO_LEADER, ZAB_LINK_NONE, ZAB_REVALIDATE),
+		&session);
+	server_packet_end(server, NULL);
 }
 
 /* ---- writes ---- */

@@ -25,47 +25,71 @@ struct held_request {
 	uint8_t bytes[];
 };
 
-/* ---- sync ---- */
+/* ---- answers, behind what was proposed before ---- */
 
-static void send_sync(struct server *server, zab_link_t link)
+static void emit_sync(struct server *server, zab_link_t link)
 {
-	const struct zab_packet packet = {.type = ZAB_SYNC, .data = BYTES_NULL, .auth_count = -1};
+	const struct server_action sync = {
+		.type = SERVER_TO_LEARNER,
+		.link = link,
+		.packet = {.type = ZAB_SYNC, .data = BYTES_NULL, .auth_count = -1},
+	};
 
-	server_emit_packet(server, SERVER_TO_LEARNER, link, &packet);
+	server_emit(server, &sync);
+}
+
+static void send_answer(struct server *server, const struct learner_wait *wait)
+{
+	struct buf *data;
+
+	if (wait->type == LEARNER_SYNC) {
+		emit_sync(server, wait->learner);
+		return;
+	}
+	data = server_packet_begin(server, SERVER_TO_LEARNER, wait->learner, ZAB_REVALIDATE);
+	zab_revalidated_write(data, wait->session_id, wait->is_valid);
+	server_packet_end(server, NULL);
+}
+
+static void answer_in_turn(struct server *server, const struct learner_wait *answer)
+{
+	struct learner_wait *wait;
+
+	if (list_is_empty(&server->proposals)) {
+		send_answer(server, answer);
+		return;
+	}
+	wait = mem_alloc(sizeof(*wait));
+	*wait = *answer;
+	wait->zxid = server->proposed;
+	list_append(&server->learner_waits, &wait->link);
+}
+
+static void forget_wait(struct learner_wait *wait)
+{
+	list_remove(&wait->link);
+	free(wait);
+}
+
+void learners_answer(struct server *server)
+{
+	struct list *first;
+
+	while ((first = list_first(&server->learner_waits))) {
+		struct learner_wait *wait = list_item(first, struct learner_wait, link);
+
+		if (wait->zxid > tree_zxid(server->tree))
+			return;
+		send_answer(server, wait);
+		forget_wait(wait);
+	}
 }
 
 static void take_sync(struct server *server, zab_link_t link)
 {
-	struct learner_sync *sync;
+	const struct learner_wait sync = {.type = LEARNER_SYNC, .learner = link};
 
-	if (list_is_empty(&server->proposals)) {
-		send_sync(server, link);
-		return;
-	}
-	sync = mem_zalloc(sizeof(*sync));
-	sync->learner = link;
-	sync->zxid = server->proposed;
-	list_append(&server->learner_syncs, &sync->link);
-}
-
-static void forget_sync(struct learner_sync *sync)
-{
-	list_remove(&sync->link);
-	free(sync);
-}
-
-void learners_answer_syncs(struct server *server)
-{
-	struct list *first;
-
-	while ((first = list_first(&server->learner_syncs))) {
-		struct learner_sync *sync = list_item(first, struct learner_sync, link);
-
-		if (sync->zxid > tree_zxid(server->tree))
-			return;
-		send_sync(server, sync->learner);
-		forget_sync(sync);
-	}
+	answer_in_turn(server, &sync);
 }
 
 /* ---- writes ---- */
@@ -292,20 +316,23 @@ void learners_take_request(struct server *server, zab_link_t link,
 
 /* ---- sessions ---- */
 
+/*
+ * The answer waits for what the session asked for before, so that its client finds that done,
+ * and the learner doesn't take it for what the client asks for next (forward.c).
+ */
 void learners_revalidate(struct server *server, zab_link_t link, const struct zab_session *session)
 {
-	bool is_valid =
-		session_touch(&server->tracker, session->id, session->timeout_ms, server->now_ms);
-	struct zab_packet packet = {.type = ZAB_REVALIDATE, .zxid = -1, .auth_count = -1};
-	struct buf data;
+	const struct learner_wait answer = {
+		.type = LEARNER_REVALIDATE,
+		.learner = link,
+		.session_id = session->id,
+		.is_valid = session_touch(&server->tracker, session->id, session->timeout_ms,
+					  server->now_ms),
+	};
 
-	if (is_valid)
+	if (answer.is_valid)
 		move_session(server, link, session->id);
-	buf_init(&data, SIZE_MAX);
-	zab_revalidated_write(&data, session->id, is_valid);
-	packet.data = buf_bytes(&data);
-	server_emit_packet(server, SERVER_TO_LEARNER, link, &packet);
-	buf_release(&data);
+	answer_in_turn(server, &answer);
 }
 
 int server_learner_touched(struct server *server, struct bytes table)
@@ -336,11 +363,11 @@ void learners_forget(struct server *server, zab_link_t link)
 
 	if (learner)
 		forget_learner(server, learner);
-	list_for_each_safe (&server->learner_syncs, at) {
-		struct learner_sync *sync = list_item(at, struct learner_sync, link);
+	list_for_each_safe (&server->learner_waits, at) {
+		struct learner_wait *wait = list_item(at, struct learner_wait, link);
 
-		if (sync->learner == link)
-			forget_sync(sync);
+		if (wait->learner == link)
+			forget_wait(wait);
 	}
 }
 
@@ -349,6 +376,6 @@ void learners_forget_all(struct server *server)
 	map_for_each (&server->learners, at)
 		forget_learner(server, map_item(at, struct learner, entry));
 	map_release(&server->learners);
-	list_for_each_safe (&server->learner_syncs, at)
-		forget_sync(list_item(at, struct learner_sync, link));
+	list_for_each_safe (&server->learner_waits, at)
+		forget_wait(list_item(at, struct learner_wait, link));
 }

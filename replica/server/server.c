@@ -50,7 +50,7 @@ struct server *server_new(const struct server_config *config, struct tree *tree)
 	map_init(&server->touched);
 	server->touch_round = 1;
 	map_init(&server->learners);
-	list_init(&server->learner_syncs);
+	list_init(&server->learner_waits);
 	buf_init(&server->txn, (size_t)config->jute_maxbuffer * 4);
 	buf_init(&server->packets, SIZE_MAX);
 	return server;
@@ -182,15 +182,31 @@ void server_emit(struct server *server, const struct server_action *action)
 	(void)add_step(server, action); /* no packet to place */
 }
 
-void server_emit_packet(struct server *server, enum server_action_type type, zab_link_t link,
-			const struct zab_packet *packet)
+struct buf *server_packet_begin(struct server *server, enum server_action_type type,
+				zab_link_t link, enum zab_packet_type packet)
 {
-	const struct server_action action = {.type = type, .link = link, .packet = *packet};
-	struct step *step = add_step(server, &action);
+	const struct server_action action = {
+		.type = type,
+		.link = link,
+		.packet = {.type = packet, .zxid = -1, .data = BYTES_NULL, .auth_count = -1},
+	};
 
-	step->packet_at = server->packets.size;
-	buf_append(&server->packets, packet->data.data, bytes_size(packet->data));
-	buf_append(&server->packets, packet->auth.data, bytes_size(packet->auth));
+	add_step(server, &action)->packet_at = server->packets.size;
+	return &server->packets;
+}
+
+void server_packet_end(struct server *server, const struct auth_ids *ids)
+{
+	struct step *step = &server->steps[server->step_count - 1];
+	struct zab_packet *packet = &step->action.packet;
+
+	/* Where it lies is known when nothing more is appended. */
+	packet->data = bytes_of("", server->packets.size - step->packet_at);
+	if (!ids)
+		return;
+	packet->auth_count = ids->count;
+	packet->auth = ids->encoded;
+	buf_append(&server->packets, ids->encoded.data, bytes_size(ids->encoded));
 }
 
 /* The buffer is at its final place: nothing more comes before the actions are taken. */
@@ -603,7 +619,7 @@ void server_check(const struct server *server)
 	session_tracker_check(&server->tracker);
 	check_proposals(server);
 	if (server->role != SERVER_LEADER)
-		ASSERT(server->learners.count == 0 && list_is_empty(&server->learner_syncs));
+		ASSERT(server->learners.count == 0 && list_is_empty(&server->learner_waits));
 	if (server->role != SERVER_LEARNER)
 		ASSERT(server->touched.count == 0 && list_is_empty(&server->asked_syncs));
 	map_for_each (&server->connections, at) {

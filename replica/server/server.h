@@ -135,7 +135,8 @@ void server_set_intake(struct server *server, bool allowed);
  */
 void server_learner_request(struct server *server, zab_link_t link,
 			    const struct zab_request *request, const struct auth_ids *ids);
-/* REVALIDATE: a client moved there. The answer is an action. */
+/* REVALIDATE: a client moved there. The answer is an action, once all that is proposed now is
+ * applied. */
 void server_learner_revalidate(struct server *server, zab_link_t link,
 			       const struct zab_session *session);
 /* The table of a PING. 0, or -EBADMSG: the link is to be closed. Not an event: there is no action.

@@ -58,11 +58,14 @@ struct learner {
 	size_t held_size;
 };
 
-/* A sync of a learner's client: SYNC goes out when zxid is applied. */
-struct learner_sync {
+/* What a learner is answered when zxid is applied. */
+struct learner_wait {
 	struct list link;
+	enum { LEARNER_SYNC, LEARNER_REVALIDATE } type;
 	zab_link_t learner;
 	zxid_t zxid;
+	session_id_t session_id; /* REVALIDATE, as is the next */
+	bool is_valid;
 };
 
 /* An action, and what of its packet lies in server->packets until it is taken. */
@@ -94,7 +97,7 @@ struct server {
 	struct map touched;        /* of a learner: struct touched by session */
 	uint64_t touch_round;      /* how often it was taken, and one more */
 	struct map learners;       /* of a leader: struct learner by link */
-	struct list learner_syncs; /* of a leader: by zxid */
+	struct list learner_waits; /* of a leader: by zxid */
 	zxid_t proposed;
 	zxid_t committed;
 	size_t outstanding;
@@ -112,9 +115,13 @@ struct server {
 /* ---- server.c ---- */
 
 void server_emit(struct server *server, const struct server_action *action);
-/* Emit an action with packet, whose data and ids are copied. */
-void server_emit_packet(struct server *server, enum server_action_type type, zab_link_t link,
-			const struct zab_packet *packet);
+/*
+ * Emit an action with a packet, whose data is null; or what is appended to the buf that is
+ * returned, and then server_packet_end, which copies the ids (NULL: none).
+ */
+struct buf *server_packet_begin(struct server *server, enum server_action_type type,
+				zab_link_t link, enum zab_packet_type packet);
+void server_packet_end(struct server *server, const struct auth_ids *ids);
 /* The client is there. False: its session is gone, or being closed. */
 bool server_touch(struct server *server, struct connection *connection);
 /* What is queued goes out, then the connection ends; its watches and requests are gone at once. */
@@ -185,8 +192,8 @@ void learners_revalidate(struct server *server, zab_link_t link, const struct za
 void learners_forget(struct server *server, zab_link_t link);
 /* The REQUESTs that were held back, as far as nothing holds them any more. */
 void learners_take_held(struct server *server);
-/* The syncs that waited for what is applied now. */
-void learners_answer_syncs(struct server *server);
+/* What waited for what is applied now. */
+void learners_answer(struct server *server);
 void learners_forget_all(struct server *server);
 
 /* ---- commit.c ---- */

@@ -10,6 +10,7 @@ fuzzers = \
 	%D%/fuzz-apply \
 	%D%/fuzz-snapshot \
 	%D%/fuzz-server \
+	%D%/fuzz-replica \
 	%D%/fuzz-text \
 	%D%/fuzz-config \
 	%D%/fuzz-client \
@@ -58,6 +59,12 @@ t_fuzz_fuzz_server_SOURCES = %D%/fuzz-server.c %D%/fuzz.h $(fuzz_driver) \
 	t/unit/roundtrip.c t/unit/roundtrip.h
 t_fuzz_fuzz_server_LDFLAGS = $(fuzz_ldflags)
 t_fuzz_fuzz_server_LDADD = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
+	src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(ZLIB_LIBS)
+
+t_fuzz_fuzz_replica_SOURCES = %D%/fuzz-replica.c %D%/fuzz.h $(fuzz_driver) \
+	t/unit/tree-copy.c t/unit/tree-copy.h
+t_fuzz_fuzz_replica_LDFLAGS = $(fuzz_ldflags)
+t_fuzz_fuzz_replica_LDADD = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
 	src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(ZLIB_LIBS)
 
 t_fuzz_fuzz_text_SOURCES = %D%/fuzz-text.c %D%/fuzz.h $(fuzz_driver)

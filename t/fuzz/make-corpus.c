@@ -226,6 +226,77 @@ static void add_exchanges(void)
 	vectors_release(&vectors);
 }
 
+/* ---- fuzz-replica's events ---- */
+
+enum { REPLICA_LEADS = 0, REPLICA_FOLLOWS = 1, EVENT_CLIENT = 0x10, EVENT_LINK = 0x20 };
+
+static void append_event(struct buf *events, uint8_t control, struct bytes bytes)
+{
+	uint8_t head[3] = {control, (uint8_t)(bytes.size >> 8), (uint8_t)bytes.size};
+
+	buf_append(events, head, sizeof(head));
+	buf_append(events, bytes.data, bytes_size(bytes));
+}
+
+static bool begins_conversation(const struct vector *vector)
+{
+	return vector->direction == '>' && (strncmp(vector->note, "FOLLOWERINFO", 12) == 0 ||
+					    strncmp(vector->note, "OBSERVERINFO", 12) == 0);
+}
+
+/*
+ * What each learner of a capture sent, to one that leads; what its leader sent, to one that
+ * follows, behind a link that is ours up to LEADERINFO.
+ */
+static void add_conversations(char direction, uint8_t role)
+{
+	static const uint8_t new_link[] = {EVENT_LINK | 1};
+	struct vectors vectors;
+	struct buf events;
+	int line = 0;
+
+	vectors_load(&vectors, "vectors-quorum.txt");
+	buf_init(&events, 1 << 20);
+	for (size_t i = 0; i < vectors.count; i++) {
+		const struct vector *vector = &vectors.items[i];
+
+		if (begins_conversation(vector) && events.size > 0)
+			add("replica", 2 * line + role, nothing, buf_bytes(&events));
+		if (begins_conversation(vector)) {
+			line = vector->line;
+			buf_reset(&events);
+			buf_append(&events, &role, 1);
+			if (role == REPLICA_FOLLOWS)
+				buf_append(&events, new_link, sizeof(new_link));
+		} else if (vector->direction == direction &&
+			   strncmp(vector->note, "LEADERINFO", 10) != 0) {
+			append_event(&events, 0, vector->bytes);
+		}
+	}
+	add("replica", 2 * line + role, nothing, buf_bytes(&events));
+	buf_release(&events);
+	vectors_release(&vectors);
+}
+
+/* The clients' exchange, with either. */
+static void add_clients(uint8_t role)
+{
+	static const uint8_t expire[] = {EVENT_TIME, 0xff, 0xff};
+	struct vectors vectors;
+	struct buf events;
+
+	vectors_load(&vectors, "vectors-client.txt");
+	buf_init(&events, 1 << 20);
+	buf_append(&events, &role, 1);
+	for (size_t i = 0; i < vectors.count; i++)
+		if (vectors.items[i].direction == '>')
+			append_event(&events, EVENT_CLIENT, behind(vectors.items[i].bytes, 4));
+	buf_append(&events, expire, sizeof(expire));
+	add("replica", role, nothing, buf_bytes(&events));
+	buf_release(&events);
+	vectors_release(&vectors);
+}
+
 /* ---- quorum and election ports ---- */
 
 enum { PACKET_NEWLEADER = 10, PACKET_HEAD_SIZE = 16 };
@@ -360,8 +431,8 @@ static void add_texts(const char *fuzzer, const char *const *list, size_t count)
 int main(int argc, char **argv)
 {
 	static const char *const fuzzers[] = {
-		"request", "response", "txn",    "apply",   "snapshot",     "server",   "text",
-		"config",  "client",   "packet", "members", "notification", "election",
+		"request", "response", "txn",    "apply",  "snapshot", "server",       "replica",
+		"text",    "config",   "client", "packet", "members",  "notification", "election",
 	};
 
 	if (argc != 2) {
@@ -376,6 +447,10 @@ int main(int argc, char **argv)
 	add_txns();
 	add_snapshots();
 	add_exchanges();
+	add_conversations('>', REPLICA_LEADS);
+	add_conversations('<', REPLICA_FOLLOWS);
+	add_clients(REPLICA_LEADS);
+	add_clients(REPLICA_FOLLOWS);
 	add_packets();
 	add_notifications();
 	add_texts("members", memberships, sizeof(memberships) / sizeof(memberships[0]));

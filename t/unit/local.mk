@@ -188,7 +188,7 @@ t_unit_test_ensemble_LDADD = $(replica_test_libs)
 check_PROGRAMS += %D%/test-replica
 TESTS += %D%/test-replica
 t_unit_test_replica_SOURCES = %D%/test-replica.c %D%/replica-cluster.c %D%/replica-cluster.h \
-	%D%/fake-driver.c %D%/fake-driver.h %D%/cmocka.h
+	%D%/tree-copy.c %D%/tree-copy.h %D%/fake-driver.c %D%/fake-driver.h %D%/cmocka.h
 t_unit_test_replica_CFLAGS = $(unit_cflags)
 t_unit_test_replica_LDADD = $(replica_test_libs)
 

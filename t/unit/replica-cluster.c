@@ -8,6 +8,7 @@
 #include "src/base/assert.h"
 #include "src/base/mem.h"
 #include "t/unit/cmocka.h"
+#include "t/unit/tree-copy.h"
 
 enum { TICK_MS = 200, CHUNK_SIZE_MAX = 600, STREAM_PIECE_SIZE = 4096 };
 
@@ -64,39 +65,10 @@ static void store_cut(struct cluster_store *store, zxid_t zxid)
 		blob_unref(store->log[--store->log_count].txn);
 }
 
-static struct tree_row row_of(const struct znode *znode)
-{
-	return (struct tree_row){.path = znode_path(znode),
-				 .data = znode_data(znode),
-				 .acls = acl_list_acls(znode->acls),
-				 .stat = znode->stat};
-}
-
-static struct tree *copy_tree(const struct tree *tree)
-{
-	struct tree *copy = tree_new(false);
-	const struct znode *znode = NULL;
-	const struct tree_session *session = NULL;
-
-	if (!tree)
-		return copy;
-	while ((session = tree_next_session(tree, session)))
-		if (session->open)
-			assert_int_equal(tree_load_session(copy, session->id, session->timeout_ms),
-					 0);
-	while ((znode = tree_walk_next(tree, znode))) {
-		struct tree_row row = row_of(znode);
-
-		assert_int_equal(tree_load_row(copy, &row), 0);
-	}
-	tree_set_zxid(copy, tree_zxid(tree));
-	return copy;
-}
-
 /* What a driver loads: the tree, with the log up to zxid applied. */
 static struct tree *load(struct cluster_node *node, zxid_t zxid)
 {
-	struct tree *tree = copy_tree(node->store.tree);
+	struct tree *tree = tree_copy(node->store.tree, false);
 	zxid_t from = tree_zxid(tree);
 	struct replay replay;
 
@@ -164,7 +136,7 @@ static void write_stream(const struct tree *tree, struct buf *buf)
 
 	snapshot_writer_init(&writer);
 	while ((znode = tree_walk_next(tree, znode))) {
-		struct tree_row row = row_of(znode);
+		struct tree_row row = tree_copy_row(znode);
 
 		snapshot_writer_note_acls(&writer, &row.acls);
 	}
@@ -175,7 +147,7 @@ static void write_stream(const struct tree *tree, struct buf *buf)
 	while (snapshot_writer_acls(&writer, buf))
 		;
 	while ((znode = tree_walk_next(tree, znode))) {
-		struct tree_row row = row_of(znode);
+		struct tree_row row = tree_copy_row(znode);
 
 		snapshot_writer_row(&writer, buf, &row);
 	}
@@ -187,7 +159,7 @@ static void perform_all(struct fake_driver *driver);
 
 static void send_snapshot(struct cluster_node *node, zab_link_t link)
 {
-	struct tree *tree = copy_tree(replica_tree(node->driver.replica));
+	struct tree *tree = tree_copy(replica_tree(node->driver.replica), false);
 	struct buf stream;
 
 	buf_init(&stream, SIZE_MAX);
@@ -338,7 +310,7 @@ static void set_epochs(struct cluster_node *node, const struct zab_action *zab)
 	assert_true(zab->current_epoch >= node->current_epoch);
 	node->accepted_epoch = zab->accepted_epoch;
 	node->current_epoch = zab->current_epoch;
-	node->is_empty = node->is_empty && zab->current_epoch == 0;
+	node->is_empty = zab->is_empty;
 }
 
 static void install(struct cluster_node *node, const struct replica_action *action)
@@ -726,7 +698,7 @@ void cluster_start(struct cluster *cluster, int64_t sid)
 	struct replica *replica;
 
 	configure(node, &config);
-	replica = replica_new(&config, &durable, copy_tree(node->store.tree));
+	replica = replica_new(&config, &durable, tree_copy(node->store.tree, false));
 	members_release(&config.zab.members);
 	for (size_t at = 0; at < node->store.log_count; at++)
 		assert_int_equal(replica_recover(replica, node->store.log[at].zxid,
@@ -781,7 +753,7 @@ void cluster_wipe(struct cluster *cluster, int64_t sid)
 void cluster_write_tree(struct cluster *cluster, int64_t sid)
 {
 	struct cluster_node *node = cluster_node(cluster, sid);
-	struct tree *tree = copy_tree(replica_tree(node->driver.replica));
+	struct tree *tree = tree_copy(replica_tree(node->driver.replica), false);
 
 	if (node->store.tree)
 		tree_free(node->store.tree);

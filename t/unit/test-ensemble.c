@@ -556,19 +556,41 @@ static void test_client_may_have_seen_the_epochs_begin_and_no_more(void **state)
 	fake_ensemble_pump(ensemble);
 }
 
-/* What an earlier connection asked for answers nothing of the next, though cxids are the same. */
-static void test_answer_of_an_earlier_connection_is_nobodys(void **state)
+static void test_session_that_moves_finds_its_writes_done(void **state)
 {
 	struct fake_ensemble *ensemble = *state;
-	struct fake_driver *a = fake_node(ensemble, A);
 	struct fake_driver *b = fake_node(ensemble, B);
 	session_id_t id = connect(ensemble, A, 1);
 
 	ensemble->is_slow = true;
-	fake_create(a, 1, "/old", "x", 0); /* cxid 1 */
+	fake_create(fake_node(ensemble, A), 1, "/old", "x", 0);
 	fake_ensemble_pump(ensemble);
-	fake_close(a, 1);
-	assert_int_equal(reconnect(ensemble, B, 1, id), id);
+	send_reconnect(ensemble, B, 1, id);
+	fake_ensemble_pump(ensemble);
+	fake_expect_nothing(b, 1);
+	fake_ensemble_commit(ensemble, 1);
+	fake_ensemble_pump(ensemble);
+	assert_int_equal(fake_take_session(b, 1), id);
+	assert_true(exists(ensemble, B, "/old"));
+}
+
+/*
+ * What an earlier connection asked for answers nothing of the next, though cxids are the same. A
+ * leader of Apache's answers REVALIDATE at once.
+ */
+static void test_answer_of_an_earlier_connection_is_nobodys(void **state)
+{
+	struct fake_ensemble *ensemble = *state;
+	struct fake_driver *b = fake_node(ensemble, B);
+	session_id_t id = connect(ensemble, A, 1);
+
+	ensemble->is_slow = true;
+	fake_create(fake_node(ensemble, A), 1, "/old", "x", 0); /* cxid 1 */
+	fake_ensemble_pump(ensemble);
+	send_reconnect(ensemble, B, 1, id);
+	server_revalidated(b->server, id, true);
+	fake_perform_all(b);
+	assert_int_equal(fake_take_session(b, 1), id);
 	fake_create(b, 1, "/new", "x", 0); /* cxid 1 */
 	fake_ensemble_pump(ensemble);
 	fake_ensemble_commit(ensemble, 1);
@@ -1069,6 +1091,9 @@ static void test_leaders_packets_are_apaches(void **state)
 	assert_int_equal(zab_session_read(packet.data, &session), 0);
 	server_learner_revalidate(server, 1, &session);
 	fake_perform_all(&all->driver);
+	assert_int_equal(all->sent.size, 0);
+	server_committed(server, zxid_make(1, 1));
+	fake_perform_all(&all->driver);
 	expect_captured(all, '<', "REVALIDATE");
 	session.id = 0x4d;
 	server_learner_revalidate(server, 1, &session);
@@ -1077,8 +1102,6 @@ static void test_leaders_packets_are_apaches(void **state)
 	packet = read_vector(all, '>', "REQUEST sync");
 	assert_int_equal(zab_request_read(packet.data, &asked), 0);
 	server_learner_request(server, 1, &asked, NULL);
-	fake_perform_all(&all->driver);
-	server_committed(server, zxid_make(1, 1));
 	fake_perform_all(&all->driver);
 	expect_captured(all, '<', "SYNC");
 	capture_release(all);
@@ -1111,6 +1134,7 @@ int main(void)
 		ENSEMBLE(test_unknown_session_is_refused_by_the_leader),
 		ENSEMBLE(test_wrong_password_is_refused_by_the_learner),
 		ENSEMBLE(test_client_may_have_seen_the_epochs_begin_and_no_more),
+		ENSEMBLE(test_session_that_moves_finds_its_writes_done),
 		ENSEMBLE(test_answer_of_an_earlier_connection_is_nobodys),
 		ENSEMBLE(test_poison_is_answered_by_the_learner),
 		ENSEMBLE(test_what_is_refused_is_answered_in_its_turn),

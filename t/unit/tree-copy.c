@@ -1,0 +1,42 @@
+#include "t/unit/tree-copy.h"
+
+#include "src/base/assert.h"
+
+struct tree_row tree_copy_row(const struct znode *znode)
+{
+	return (struct tree_row){.path = znode_path(znode),
+				 .data = znode_data(znode),
+				 .acls = acl_list_acls(znode->acls),
+				 .stat = znode->stat};
+}
+
+static void copy_sessions(struct tree *copy, const struct tree *tree)
+{
+	const struct tree_session *session = NULL;
+
+	while ((session = tree_next_session(tree, session))) {
+		int error = session->open
+				    ? tree_load_session(copy, session->id, session->timeout_ms)
+				    : 0;
+
+		ASSERT(!error);
+	}
+}
+
+struct tree *tree_copy(const struct tree *tree, bool extended_types)
+{
+	struct tree *copy = tree_new(extended_types);
+	const struct znode *znode = NULL;
+
+	if (!tree)
+		return copy;
+	copy_sessions(copy, tree);
+	while ((znode = tree_walk_next(tree, znode))) {
+		struct tree_row row = tree_copy_row(znode);
+		int error = tree_load_row(copy, &row);
+
+		ASSERT(!error);
+	}
+	tree_set_zxid(copy, tree_zxid(tree));
+	return copy;
+}
