@@ -59,10 +59,15 @@ start_zkfsd () {
 
 start_apache () {
 	prepare_server "$@" &&
-	launch "$server_name" java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
-		-Djava.awt.headless=true -cp /usr/share/java/zookeeper.jar \
-		org.apache.zookeeper.server.quorum.QuorumPeerMain "$server_name/zoo.cfg" &&
+	launch_apache "$server_name" &&
 	wait_until_it_serves
+}
+
+# launch_apache NAME: starts it, and does not wait for it.
+launch_apache () {
+	launch "$1" java -Xmx512m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
+		-Djava.awt.headless=true -cp /usr/share/java/zookeeper.jar \
+		org.apache.zookeeper.server.quorum.QuorumPeerMain "$1/zoo.cfg"
 }
 
 prepare_server () {

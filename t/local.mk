@@ -42,7 +42,8 @@ SH_TESTS = \
 	%D%/t3300-no-server.sh \
 	%D%/t3310-killed-mount.sh \
 	%D%/t3400-embedded.sh \
-	%D%/t4000-ensemble.sh
+	%D%/t4000-ensemble.sh \
+	%D%/t4010-mixed.sh
 
 TESTS += $(SH_TESTS)
 EXTRA_DIST += $(SH_TESTS) %D%/test-lib.sh %D%/lib-zkfs.sh \

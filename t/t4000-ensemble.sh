@@ -189,6 +189,20 @@ test_expect_success 'a leader that is told to stop leaves at once, and another l
 	wait_for_modes $all
 '
 
+test_expect_success 'a leader that hangs is left, and follows when it goes on' '
+	old=$leader &&
+	kill -s STOP "$(cat "$old/pid")" &&
+	test_when_finished "kill -s CONT $(cat "$old/pid")" &&
+	wait_for_modes $(others_of "$old") &&
+	zk_at "$leader" set /a seven-and-a-half &&
+	kill -s CONT "$(cat "$old/pid")" &&
+	wait_for_modes $all &&
+	test "$(mode_of "$old")" = follower &&
+	all_read /a seven-and-a-half &&
+	zk_at "$old" set /a seven &&
+	wait_for 10 zxids_are_equal
+'
+
 test_expect_success 'two of them gone, the third serves nobody until one is back' '
 	survivor=$(a_follower) &&
 	for name in $(others_of "$survivor")
@@ -244,6 +258,29 @@ test_expect_success 'it votes again then, and has all that the others have' '
 	launch_zkfsd "$(others_of "$wiped" | grep -vx "$other")" &&
 	wait_for_modes $all &&
 	all_read /a nine
+'
+
+test_expect_success 'a snapshot that breaks off leaves what was there' '
+	zk_at "$leader" run <<-\EOF &&
+		results = [zk.create_async("/large-%d" % i, b"x" * 100000) for i in range(1000)]
+		for result in results:
+		    result.get()
+	EOF
+	old=$leader &&
+	learner=$(a_follower) &&
+	stop_zkfsd "$learner" TERM &&
+	rm -r "$learner/data/zkfs-1" &&
+	: >"$old/log" &&
+	: >"$learner/log" &&
+	launch_zkfsd "$learner" &&
+	wait_for 20 "grep -q \"is sent a snapshot\" $old/log" &&
+	stop_zkfsd "$old" KILL &&
+	wait_for 20 "grep -q \"loads its own tree again\" $learner/log" &&
+	launch_zkfsd "$old" &&
+	wait_for_modes $all &&
+	zk_at "$learner" sync / &&
+	test_equal 1000 "$(zk_at "$learner" ls / | grep -c ^large-)" &&
+	wait_for 10 zxids_are_equal
 '
 
 test_expect_success 'all of them killed at once keep what was acknowledged' '

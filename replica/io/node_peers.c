@@ -121,7 +121,7 @@ static void end_stream(struct node *node, struct stream *stream)
 	node_pump(node);
 }
 
-static void on_wants_chunk(zab_link_t link, void *data)
+static bool on_wants_chunk(zab_link_t link, void *data)
 {
 	struct node *node = data;
 	struct stream *stream = find_stream(node, link);
@@ -130,7 +130,7 @@ static void on_wants_chunk(zab_link_t link, void *data)
 	int state;
 
 	if (!stream || node_is_over(node))
-		return;
+		return false;
 	state = store_snapshot_read(stream->snapshot, &piece, &refusal);
 	if (state == STORE_SNAPSHOT_PIECE)
 		peers_links_chunk(node->links, link, piece);
@@ -138,6 +138,7 @@ static void on_wants_chunk(zab_link_t link, void *data)
 		end_stream(node, stream);
 	else if (state < 0)
 		fail_stream(node, stream, refusal.text);
+	return state != STORE_SNAPSHOT_WAIT;
 }
 
 /* ---- events: the election ---- */

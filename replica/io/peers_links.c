@@ -255,7 +255,15 @@ void peers_links_end_stream(struct peers_links *links, zab_link_t id)
 
 static bool wants_chunk(const struct link *link)
 {
-	return conn_output_size(link->conn) < PEERS_LINKS_STREAM_SIZE;
+	return link && link->is_streaming && conn_output_size(link->conn) < PEERS_LINKS_STREAM_SIZE;
+}
+
+/* As long as the kernel takes them and there are any: no event may come that asks again. */
+static void send_chunks(struct peers_links *links, zab_link_t id)
+{
+	while (wants_chunk(find_link(links, id)))
+		if (!links->events.wants_chunk(id, links->data))
+			return;
 }
 
 /* What is to be done for a stream; the link may be gone then. */
@@ -267,7 +275,7 @@ static void feed_stream(struct link *link)
 		refuse(link, "more follows its snapshot than is kept");
 	} else if (wants_chunk(link)) {
 		note_movement(link);
-		links->events.wants_chunk(link->id, links->data);
+		send_chunks(links, link->id);
 	} else if (link->deadline_ms <= now_ms(links)) {
 		refuse(link, "does not take its snapshot");
 	} else {

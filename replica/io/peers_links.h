@@ -62,8 +62,8 @@ struct peers_links_events {
 	/* As replica_link_bytes: one step of them; how many were used up. */
 	size_t (*bytes)(zab_link_t link, struct bytes bytes, void *data);
 	void (*closed)(zab_link_t link, void *data);
-	/* The link's stream wants its next chunk. */
-	void (*wants_chunk)(zab_link_t link, void *data);
+	/* The link's stream wants its next chunk. False: there is none yet, ask in another turn. */
+	bool (*wants_chunk)(zab_link_t link, void *data);
 };
 
 struct peers_links *peers_links_new(struct loop *loop, const struct peers_links_options *options,

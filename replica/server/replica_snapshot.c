@@ -9,11 +9,7 @@
 #include "src/base/assert.h"
 #include "src/base/mem.h"
 
-enum {
-	STAGED_CAPACITY_MIN = 64,
-	/* Of a stream, at once: a piece whose rows are performed before the next. */
-	PIECE_SIZE_MAX = 256 * 1024,
-};
+enum { STAGED_CAPACITY_MIN = 64 };
 
 static void stage(struct replica *replica, const struct staged *staged)
 {
@@ -76,20 +72,22 @@ void replica_end_stream(struct replica *replica)
 
 size_t replica_snapshot_bytes(struct replica *replica, struct bytes bytes)
 {
+	/* At least this much goes forward: what is not whole is always shorter. */
+	size_t size_max = snapshot_reader_rest_size_max(&replica->reader);
+	size_t given = bytes_size(bytes);
 	zab_link_t link = replica->receiving;
 	size_t consumed;
 	int error;
 
-	if (bytes_size(bytes) > PIECE_SIZE_MAX &&
-	    PIECE_SIZE_MAX > snapshot_reader_rest_size_max(&replica->reader))
-		bytes = bytes_of(bytes.data, PIECE_SIZE_MAX);
+	if (bytes_size(bytes) > size_max)
+		bytes = bytes_of(bytes.data, size_max);
 	error = snapshot_reader_feed(&replica->reader, bytes, &consumed);
 	if (error < 0) {
 		replica_end_stream(replica);
 		replica_log(replica, 2, "the leader's snapshot can't be read: %s",
 			    error == -EBADMSG ? "it is malformed" : "it is too large");
 		zab_snapshot_received(replica->zab, link, false);
-		return bytes_size(bytes);
+		return given;
 	}
 	if (snapshot_reader_is_done(&replica->reader)) {
 		replica_end_stream(replica);

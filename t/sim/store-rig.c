@@ -163,8 +163,7 @@ static struct tree_row make_row(unsigned n, unsigned branch, char path[16], stru
 		.path = bytes_of_text(path),
 		.data = is_null_data(n) ? BYTES_NULL : buf_bytes(data),
 		.acls = n % 11 == 0 ? (struct zk_acls){.count = -1, .encoded = bytes_of("", 0)}
-				    : (struct zk_acls){.count = 1,
-						       .encoded = bytes_of_text("not looked into")},
+				    : zk_acls_open(),
 		.stat =
 			{
 				.czxid = rig_zxid(n) - 1,
@@ -232,6 +231,7 @@ static void truncated(void *data)
 	ASSERT(!rig->has_failed && rig->has_before && !rig->is_staging);
 	ASSERT(number_of(store_state(rig->store)->logged_zxid) == rig->truncated_to);
 	rig->has_before = false;
+	rig->truncations++;
 }
 
 static void epochs_durable(void *data)
@@ -244,6 +244,7 @@ static void epochs_durable(void *data)
 		rig->has_before = false;
 		rig->is_staging = false;
 		rig->is_installing = false;
+		rig->installations++;
 		rig->generation = store_state(rig->store)->generation;
 	}
 }
@@ -669,6 +670,7 @@ void rig_abort_generation(struct rig *rig)
 	ASSERT(rig->is_staging && !rig->is_installing);
 	rig->is_staging = false;
 	rig->has_before = false;
+	rig->abortions++;
 	set_history(rig, &rig->before);
 	store_abort_generation(rig->store);
 }

@@ -27,7 +27,10 @@
 
 enum {
 	ROUNDS = 24,
+	ROUNDS_OF_ENSEMBLE = 20,
 	ROUNDS_AFTER = 4,
+	/* Of as many seeds, all but the first are lives of a standalone. */
+	SEEDS_A_LIFE = 3,
 	/* A segment of the first kind holds a few commits, one of the second is checkpointed. */
 	SEGMENT_SIZE_SMALL = 2500,
 	SEGMENT_SIZE_LARGE = 12000,
@@ -117,36 +120,74 @@ static void truncate_some(struct rig *rig, struct prng *prng)
 		rig_work(rig);
 }
 
-/* Begin one, or bring the one that was begun to some end. */
-static void change_generation(struct rig *rig, struct prng *prng)
+static void step_some(struct rig *rig, struct prng *prng)
 {
-	if (!rig->has_before) {
-		rig_work(rig);
-		if (!rig->has_failed)
-			rig_begin_generation(rig, (unsigned)prng_below(prng, rig->appended + 20));
-	} else if (rig->is_staging && !rig->is_installing) {
-		if (prng_below(prng, 3))
-			rig_install_generation(rig);
-		else
-			rig_abort_generation(rig);
-	}
-	for (uint64_t steps = prng_below(prng, 8); steps > 0; steps--)
+	for (uint64_t steps = prng_below(prng, 12); steps > 0; steps--)
 		(void)store_step(rig->store,
 				 prng_below(prng, 3) ? STORE_TREE_WORKER : STORE_LOG_WORKER);
 }
 
-static void live_round(struct rig *rig, struct prng *prng)
+static void end_generation(struct rig *rig, struct prng *prng)
 {
-	switch (prng_below(prng, 13)) {
+	if (prng_below(prng, 3))
+		rig_install_generation(rig);
+	else
+		rig_abort_generation(rig);
+	step_some(rig, prng);
+}
+
+/* Begin one, and bring one that was begun to some end, at once or in a later round. */
+static void change_generation(struct rig *rig, struct prng *prng)
+{
+	if (!rig->has_before) {
+		rig_work(rig);
+		if (rig->has_failed)
+			return;
+		rig_begin_generation(rig, (unsigned)prng_below(prng, rig->appended + 20));
+		step_some(rig, prng);
+		if (prng_below(prng, 2))
+			append_some(rig, prng);
+		if (prng_below(prng, 3) == 0)
+			return;
+	}
+	if (rig->is_staging && !rig->is_installing)
+		end_generation(rig, prng);
+}
+
+static void live_round_of_ensemble(struct rig *rig, struct prng *prng)
+{
+	switch (prng_below(prng, 8)) {
 	case 0:
-		set_epochs(rig, prng);
+		write_tree(rig, prng);
 		break;
-	case 9:
+	case 1:
+		rig_work(rig);
+		break;
+	case 2:
+	case 3:
 		truncate_some(rig, prng);
 		break;
-	case 10:
-	case 11:
+	case 4:
+	case 5:
 		change_generation(rig, prng);
+		break;
+	case 6:
+		rig_close(rig);
+		if (rig_open(rig) != 0)
+			(void)expect(may_fail || crash_disk_is_down(), rig, "reopen");
+		break;
+	default:
+		append_some(rig, prng);
+	}
+	if (rig->store)
+		store_poll(rig->store);
+}
+
+static void live_round(struct rig *rig, struct prng *prng)
+{
+	switch (prng_below(prng, 9)) {
+	case 0:
+		set_epochs(rig, prng);
 		break;
 	case 1:
 	case 2:
@@ -173,12 +214,16 @@ static void live_round(struct rig *rig, struct prng *prng)
 		store_poll(rig->store);
 }
 
-static void live(struct rig *rig, struct prng *prng, unsigned rounds)
+static void live(struct rig *rig, struct prng *prng, bool is_of_ensemble, unsigned rounds)
 {
 	if (!rig->store && rig_open(rig) != 0)
 		(void)expect(may_fail || crash_disk_is_down(), rig, "open");
-	for (unsigned i = 0; i < rounds && rig->store && !rig->has_failed; i++)
-		live_round(rig, prng);
+	for (unsigned i = 0; i < rounds && rig->store && !rig->has_failed; i++) {
+		if (is_of_ensemble)
+			live_round_of_ensemble(rig, prng);
+		else
+			live_round(rig, prng);
+	}
 }
 
 /* ---- a crash ---- */
@@ -219,6 +264,16 @@ static void cut_power_after_kill(struct rig *rig)
 	reopen_and_check(rig, &told);
 }
 
+/* What the lives that were lived to their end had in them. */
+static unsigned truncations, installations, abortions;
+
+static void note_life(const struct rig *rig)
+{
+	truncations += rig->truncations;
+	installations += rig->installations;
+	abortions += rig->abortions;
+}
+
 /* One life with a crash at that change. False if it ended before. */
 static bool live_and_crash(const char *dir, uint64_t seed, unsigned change, unsigned lies)
 {
@@ -226,6 +281,7 @@ static bool live_and_crash(const char *dir, uint64_t seed, unsigned change, unsi
 	struct prng prng;
 	struct told told;
 	enum crash_kind kind = change % 3 == 0 ? CRASH_KILL : CRASH_POWER;
+	bool is_of_ensemble = seed % SEEDS_A_LIFE == 1;
 	bool crashed;
 
 	prng_init(&prng, seed);
@@ -235,7 +291,7 @@ static bool live_and_crash(const char *dir, uint64_t seed, unsigned change, unsi
 	rig.vfs = CRASH_VFS_NAME;
 	rig.segment_size = seed % 2 == 0 ? SEGMENT_SIZE_LARGE : SEGMENT_SIZE_SMALL;
 	crash_disk_arm(change, kind);
-	live(&rig, &prng, ROUNDS);
+	live(&rig, &prng, is_of_ensemble, is_of_ensemble ? ROUNDS_OF_ENSEMBLE : ROUNDS);
 	crashed = crash_disk_is_down();
 	if (crashed) {
 		told = told_by(&rig);
@@ -248,12 +304,14 @@ static bool live_and_crash(const char *dir, uint64_t seed, unsigned change, unsi
 		told = told_by(&rig);
 		rig_close(&rig);
 		crash_disk_arm(1 + change % 97, CRASH_POWER);
-		live(&rig, &prng, ROUNDS_AFTER);
+		live(&rig, &prng, is_of_ensemble, ROUNDS_AFTER);
 		if (crash_disk_is_down()) {
 			told = told_by(&rig);
 			reopen_and_check(&rig, &told);
 		}
 	}
+	if (!crashed)
+		note_life(&rig);
 	rig_release(&rig);
 	crash_disk_release();
 	rig_remove_dir(dir);
@@ -296,6 +354,9 @@ static void test_every_crash_is_survived(void **state)
 
 	for (unsigned seed = 1; seed <= seeds; seed++)
 		crash_must_be_survived(seed);
+	print_message("# %u truncations, %u generations installed, %u aborted\n", truncations,
+		      installations, abortions);
+	assert_true(truncations > 0 && installations > 0 && abortions > 0);
 }
 
 /* ---- a change that fails ---- */
@@ -305,7 +366,7 @@ static void test_every_crash_is_survived(void **state)
  * it (the rig asserts that), whatever the disk says then. False if no change
  * had that number.
  */
-static bool live_and_fail(const char *dir, uint64_t seed, unsigned change)
+static bool live_and_fail(const char *dir, uint64_t seed, bool is_of_ensemble, unsigned change)
 {
 	struct rig rig;
 	struct prng prng;
@@ -319,7 +380,7 @@ static bool live_and_fail(const char *dir, uint64_t seed, unsigned change)
 	rig.segment_size = SEGMENT_SIZE_SMALL;
 	may_fail = true;
 	crash_disk_arm(change, CRASH_NOT_BUT_FAIL);
-	live(&rig, &prng, ROUNDS);
+	live(&rig, &prng, is_of_ensemble, is_of_ensemble ? ROUNDS_OF_ENSEMBLE : ROUNDS);
 	may_fail = false;
 	came = crash_disk_changes() >= change;
 	if (rig.store && rig.has_failed) {
@@ -334,7 +395,7 @@ static bool live_and_fail(const char *dir, uint64_t seed, unsigned change)
 	return came;
 }
 
-static void test_a_failed_change_is_the_end(void **state)
+static void failures_must_be_the_end(bool is_of_ensemble)
 {
 	unsigned change = 0;
 	bool came = true;
@@ -343,13 +404,19 @@ static void test_a_failed_change_is_the_end(void **state)
 	while (came) {
 		char *dir = rig_make_dir();
 
-		came = live_and_fail(dir, 1, ++change);
+		came = live_and_fail(dir, 1, is_of_ensemble, ++change);
 		rig_remove_dir(dir);
 		free(dir);
 		if (broken[0])
 			fail_msg("change %u: %s", change, broken);
 	}
 	assert_true(change > 100);
+}
+
+static void test_a_failed_change_is_the_end(void **state)
+{
+	failures_must_be_the_end(false);
+	failures_must_be_the_end(true);
 }
 
 /* ---- the test can fail ---- */

@@ -310,7 +310,7 @@ static void set_epochs(struct cluster_node *node, const struct zab_action *zab)
 	assert_true(zab->current_epoch >= node->current_epoch);
 	node->accepted_epoch = zab->accepted_epoch;
 	node->current_epoch = zab->current_epoch;
-	node->is_empty = node->is_empty && zab->current_epoch == 0;
+	node->is_empty = zab->is_empty;
 }
 
 static void install(struct cluster_node *node, const struct replica_action *action)

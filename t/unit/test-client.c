@@ -558,6 +558,21 @@ static void all_servers_are_tried_in_turn_with_growing_delays(void **state)
 	end(w);
 }
 
+static void the_nearest_server_is_tried_before_all_others(void **state)
+{
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct zk_client_options options = {.server_count = 5,
+						    .timeout_ms = TIMEOUT_MS,
+						    .seed = seed,
+						    .begins_with_first = true};
+		struct world *w = begin(&options);
+
+		assert_true(w->is_connecting);
+		assert_int_equal(w->server, 0);
+		end(w);
+	}
+}
+
 static void silent_server_is_left_for_the_next(void **state)
 {
 	struct world *w = begin(NULL);
@@ -2054,6 +2069,7 @@ int main(void)
 		cmocka_unit_test(first_handshake_asks_for_a_new_session),
 		cmocka_unit_test(reconnect_offers_the_session_and_what_it_has_seen),
 		cmocka_unit_test(all_servers_are_tried_in_turn_with_growing_delays),
+		cmocka_unit_test(the_nearest_server_is_tried_before_all_others),
 		cmocka_unit_test(silent_server_is_left_for_the_next),
 		cmocka_unit_test(a_try_that_hangs_leaves_patience_for_more),
 		cmocka_unit_test(pings_keep_an_idle_session),

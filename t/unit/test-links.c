@@ -83,7 +83,7 @@ static void note_closed(zab_link_t link, void *data)
 	f->closed_count++;
 }
 
-static void give_chunk(zab_link_t link, void *data)
+static bool give_chunk(zab_link_t link, void *data)
 {
 	struct fixture *f = data;
 	size_t size = f->stream.size < CHUNK_SIZE ? f->stream.size : CHUNK_SIZE;
@@ -91,10 +91,11 @@ static void give_chunk(zab_link_t link, void *data)
 	f->chunk_count++;
 	if (size == 0) {
 		peers_links_end_stream(f->links, link);
-		return;
+		return true;
 	}
 	peers_links_chunk(f->links, link, bytes_of(f->stream.data, size));
 	buf_consume(&f->stream, size);
+	return true;
 }
 
 static void turn(struct fixture *f, uint64_t begin_ms)
@@ -434,6 +435,21 @@ static void nothing_comes_between_the_chunks_of_a_stream(void **state)
 	close(fd);
 }
 
+static void a_stream_that_leaves_at_once_waits_for_no_event(void **state)
+{
+	struct fixture *f = *state;
+	int fd;
+
+	memset(buf_extend(&f->stream, CHUNK_SIZE / 2), 's', CHUNK_SIZE / 2);
+	peers_links_listen(f->links);
+	fd = accept_one(f);
+	peers_links_begin_stream(f->links, f->accepted);
+	peers_links_feed_streams(f->links);
+	/* The one chunk, and the end. */
+	assert_int_equal(f->chunk_count, 2);
+	close(fd);
+}
+
 static void a_stream_ends_with_its_link(void **state)
 {
 	struct fixture *f = *state;
@@ -533,6 +549,7 @@ int main(void)
 		TEST(connecting_can_be_taken_back),
 		TEST(a_learner_that_does_not_read_is_closed_and_stalls_no_other),
 		TEST(nothing_comes_between_the_chunks_of_a_stream),
+		TEST(a_stream_that_leaves_at_once_waits_for_no_event),
 		TEST(a_stream_ends_with_its_link),
 		TEST(a_stream_that_does_not_move_ends),
 		TEST(who_says_nothing_is_closed_in_time),
