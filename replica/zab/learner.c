@@ -35,7 +35,7 @@ void learner_begin(struct zab *zab, int64_t leader)
 {
 	struct zab_action *action;
 
-	zab->follow = (struct follow){.leader = leader};
+	zab->follow = (struct follow){.leader = leader, .snapshot = INT64_MIN};
 	enter(zab, FOLLOW_CONNECTING);
 	action = zab_emit(zab, ZAB_CONNECT, NULL);
 	action->sid = leader;
@@ -198,6 +198,7 @@ static void take_snap(struct zab *zab, zxid_t zxid)
 	action->link = zab->follow.link;
 	action->zxid = zxid;
 	zab->is_staging = true;
+	zab->follow.snapshot = zxid;
 	history_init(&zab->staged, zxid);
 	enter(zab, FOLLOW_SNAPSHOT);
 	zab->follow.deadline_ms = INT64_MAX;

@@ -37,7 +37,7 @@ void learner_ack(struct zab *zab)
 	}
 }
 
-/* False: it was not taken, and the link is being closed, or it is the one that we have. */
+/* False: it was not taken, as the link is being closed, or as we have it already. */
 static bool take_txn(struct zab *zab, zxid_t zxid, struct bytes txn)
 {
 	zxid_t last = zab_appended(zab);
@@ -47,6 +47,12 @@ static bool take_txn(struct zab *zab, zxid_t zxid, struct bytes txn)
 		zab_leave(zab, 2, "transaction 0x%llx has no data", (unsigned long long)zxid);
 		return false;
 	}
+	/*
+	 * An Apache leader forwards from its decision on, but names the zxid at which its tree
+	 * is when the stream begins: what came between is in both (LearnerHandler.run).
+	 */
+	if (zxid <= zab->follow.snapshot)
+		return false;
 	if (zxid == last) {
 		/* A 3.9 leader does so for a request that it can't decode (spec 13.4). */
 		zab_log(zab, 2, "the leader proposed 0x%llx twice: it may commit nothing any more",

@@ -30,6 +30,18 @@ static void hold(struct zab *zab, int64_t sid, struct bytes bytes)
 	zab->held[i] = (struct zab_held){.sid = sid, .bytes = blob_new(bytes)};
 }
 
+void zab_forget_held_of(struct zab *zab, int64_t sid)
+{
+	for (size_t i = 0; i < zab->held_count; i++) {
+		if (zab->held[i].sid != sid)
+			continue;
+		blob_unref(zab->held[i].bytes);
+		zab->held_count--;
+		for (; i < zab->held_count; i++)
+			zab->held[i] = zab->held[i + 1];
+	}
+}
+
 void zab_forget_held(struct zab *zab)
 {
 	for (size_t i = 0; i < zab->held_count; i++)

@@ -369,6 +369,7 @@ void zab_set_reachable(struct zab *zab, int64_t sid, enum election_reach reach)
 {
 	if (zab->is_dead)
 		return;
+	zab_forget_held_of(zab, sid);
 	election_set_reachable(&zab->election, sid, reach, zab->now_ms);
 	if (reach == ELECTION_UNREACHABLE && zab->state != ZAB_LOOKING)
 		learner_unreachable(zab, sid);

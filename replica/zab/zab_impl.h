@@ -109,6 +109,7 @@ struct follow {
 	int64_t leader;
 	zab_link_t link;
 	uint32_t epoch;     /* of LEADERINFO */
+	zxid_t snapshot;    /* of SNAP; else INT64_MIN */
 	zxid_t acked;       /* proposals above it are to be acked, once logged */
 	zxid_t pinged;      /* of the last PING, for its answer */
 	bool has_warned;    /* of COMMITANDACTIVATE */
@@ -245,6 +246,8 @@ void zab_serve(struct zab *zab, uint32_t epoch);
 void zab_settle(struct zab *zab);
 void zab_hear(struct zab *zab, int64_t sid, struct bytes bytes);
 void zab_forget_held(struct zab *zab);
+/* What came on a connection that is no more; the peer says it again on the next one. */
+void zab_forget_held_of(struct zab *zab, int64_t sid);
 
 /* ---- leader.c ---- */
 

@@ -223,6 +223,12 @@ t_unit_test_zab_vectors_SOURCES = %D%/test-zab-vectors.c %D%/vectors.c %D%/vecto
 t_unit_test_zab_vectors_CFLAGS = $(unit_cflags)
 t_unit_test_zab_vectors_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-history
+TESTS += %D%/test-history
+t_unit_test_history_SOURCES = %D%/test-history.c %D%/cmocka.h
+t_unit_test_history_CFLAGS = $(unit_cflags)
+t_unit_test_history_LDADD = replica/zab/libzab.a src/base/libbase.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-zab-order
 TESTS += %D%/test-zab-order
 t_unit_test_zab_order_SOURCES = %D%/test-zab-order.c %D%/cmocka.h

@@ -328,6 +328,26 @@ static void test_snapshot_is_installed_with_its_history_or_not_at_all(void **sta
 	assert_trace("deliver 10000000a, following 2, ACK 200000000");
 }
 
+static void test_proposals_that_a_snapshot_holds_are_left_out(void **state)
+{
+	(void)state;
+	start(2, 2);
+	promise();
+	hear(LEADER_LINK, ZAB_SNAP, 0x100000009);
+	zab_snapshot_received(rig.zab, LEADER_LINK, true);
+	assert_trace("stage 100000009");
+	hear(LEADER_LINK, ZAB_PROPOSAL, 0x100000008);
+	hear(LEADER_LINK, ZAB_PROPOSAL, 0x100000009);
+	hear(LEADER_LINK, ZAB_COMMIT, 0x100000008);
+	hear(LEADER_LINK, ZAB_PROPOSAL, 0x10000000a);
+	assert_trace("append 10000000a");
+	hear(LEADER_LINK, ZAB_NEWLEADER, 0x200000000);
+	zab_epochs_durable(rig.zab);
+	hear(LEADER_LINK, ZAB_UPTODATE, -1);
+	assert_trace("install 200000002, ACK 200000000, following 2, ACK 200000000, "
+		     "ACK 10000000a");
+}
+
 static void test_broken_snapshot_leaves_the_old_log(void **state)
 {
 	struct zab_status status;
@@ -722,6 +742,7 @@ int main(void)
 		order_test(test_proposals_of_the_sync_are_acked_behind_uptodate),
 		order_test(test_own_tail_is_committed_at_uptodate),
 		order_test(test_snapshot_is_installed_with_its_history_or_not_at_all),
+		order_test(test_proposals_that_a_snapshot_holds_are_left_out),
 		order_test(test_broken_snapshot_leaves_the_old_log),
 		order_test(test_looking_waits_for_the_own_log),
 		order_test(test_looking_peers_are_told_the_new_epoch),
