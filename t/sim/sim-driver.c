@@ -203,7 +203,7 @@ static void notify(struct sim_replica *replica, const struct zab_action *action)
 	}
 	sim_trace(replica->world, replica->sid, notify_name(notification.state), action->sid,
 		  notification.vote.leader, notification.vote.zxid);
-	sim_check_notified(replica->check, replica->sid, &notification,
+	sim_check_notified(replica->check, replica->sid, action->sid, &notification,
 			   &replica->heard[action->sid], replica->is_serving, replica->was_wiped);
 	sim_mail_send(replica->net->mail, replica->sid, action->sid, action->bytes);
 }
