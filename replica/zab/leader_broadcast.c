@@ -77,7 +77,7 @@ static bool is_acked(const struct zab *zab, zxid_t zxid)
 			continue;
 		if (learner->is_voter && learner->acked >= zxid)
 			zab_voters_add(&voters, learner->sid);
-		else if (zab->mutation == ZAB_MUTATION_OBSERVER_COUNTS)
+		else if (!learner->is_voter && zab->mutation == ZAB_MUTATION_OBSERVER_COUNTS)
 			voters.spare++;
 	}
 	return zab_is_quorum(zab, &voters);

@@ -19,6 +19,7 @@ t_sim_libsim_a_SOURCES = \
 	%D%/sim-cluster.c %D%/sim-cluster.h \
 	%D%/sim-disk.c %D%/sim-disk.h \
 	%D%/sim-driver.c \
+	%D%/sim-events.c \
 	%D%/sim-faults.c %D%/sim-faults.h \
 	%D%/sim-mail.c %D%/sim-mail.h \
 	%D%/sim-net.c %D%/sim-net.h \

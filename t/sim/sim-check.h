@@ -92,7 +92,7 @@ struct sim_heard {
 	int64_t round;
 	bool is_confirmed; /* it was told the vote that was elected, which was its own */
 };
-void sim_check_notified(struct sim_check *check, int64_t sid,
+void sim_check_notified(struct sim_check *check, int64_t sid, int64_t to,
 			const struct notification *notification, struct sim_heard *heard,
 			bool is_serving, bool was_wiped);
 

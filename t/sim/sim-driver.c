@@ -1,6 +1,6 @@
 /*
- * The driver's half of a replica: the core's actions performed, and what the
- * network and the disk tell turned into its events.
+ * The driver's half of a replica: the core's actions performed. What the network
+ * and the disk tell becomes its events in sim-events.c.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -15,7 +15,6 @@ enum {
 	SNAPSHOT_OPEN_US_MAX = 20 * 1000,
 	SNAPSHOT_READ_US_MAX = 60 * 1000,
 	SNAPSHOT_FAILS_ONE_IN = 30,
-	SNAPSHOT_IS_DAMAGED_ONE_IN = 40,
 };
 
 /* A snapshot on its way out. */
@@ -29,7 +28,7 @@ struct snapshot {
 
 /* ---- links ---- */
 
-static struct sim_talk *talk_of(struct sim_replica *replica, uint64_t link)
+struct sim_talk *sim_talk_of(struct sim_replica *replica, uint64_t link)
 {
 	for (int i = 0; i < SIM_LINKS_MAX; i++)
 		if (replica->links[i].number == link)
@@ -37,7 +36,7 @@ static struct sim_talk *talk_of(struct sim_replica *replica, uint64_t link)
 	return NULL;
 }
 
-static void talk_begin(struct sim_replica *replica, uint64_t link)
+void sim_talk_begin(struct sim_replica *replica, uint64_t link)
 {
 	for (int i = 0; i < SIM_LINKS_MAX; i++)
 		if (replica->links[i].number == 0) {
@@ -49,7 +48,7 @@ static void talk_begin(struct sim_replica *replica, uint64_t link)
 		 SIM_LINKS_MAX);
 }
 
-static void talk_end(struct sim_replica *replica, uint64_t link)
+void sim_talk_end(struct sim_replica *replica, uint64_t link)
 {
 	for (int i = 0; i < SIM_LINKS_MAX; i++)
 		if (replica->links[i].number == link)
@@ -102,10 +101,10 @@ static void snapshot_end(struct snapshot *snapshot)
 {
 	struct sim_replica *replica = snapshot->replica;
 	uint64_t link = snapshot->link;
-	struct sim_talk *talk = talk_of(replica, link);
+	struct sim_talk *talk = sim_talk_of(replica, link);
 
 	if (sim_one_in(&replica->chance, SNAPSHOT_FAILS_ONE_IN)) {
-		talk_end(replica, link); /* frees the snapshot */
+		sim_talk_end(replica, link); /* frees the snapshot */
 		sim_net_close(replica->net, link);
 		zab_link_closed(replica->zab, link);
 		return;
@@ -166,8 +165,8 @@ static void receive_fails(void *data)
 		return;
 	if (!sim_turn_begin(replica))
 		return;
-	if (link != 0 && replica->receiving == link && talk_of(replica, link)) {
-		talk_end(replica, link);
+	if (link != 0 && replica->receiving == link && sim_talk_of(replica, link)) {
+		sim_talk_end(replica, link);
 		sim_net_close(replica->net, link);
 		zab_link_closed(replica->zab, link);
 	}
@@ -204,13 +203,12 @@ static void notify(struct sim_replica *replica, const struct zab_action *action)
 	}
 	sim_trace(replica->world, replica->sid, notify_name(notification.state), action->sid,
 		  notification.vote.leader, notification.vote.zxid);
-	sim_check_notified(replica->check, replica->sid, &notification,
+	sim_check_notified(replica->check, replica->sid, action->sid, &notification,
 			   &replica->heard[action->sid], replica->is_serving, replica->was_wiped);
 	sim_mail_send(replica->net->mail, replica->sid, action->sid, action->bytes);
 }
 
-static bool read_packet(struct sim_replica *replica, struct bytes bytes,
-			struct zab_packet *ret_packet)
+bool sim_read_packet(struct sim_replica *replica, struct bytes bytes, struct zab_packet *ret_packet)
 {
 	if (zab_packet_read(bytes, replica->config.data_size_max, ret_packet) == bytes.size)
 		return true;
@@ -220,11 +218,11 @@ static bool read_packet(struct sim_replica *replica, struct bytes bytes,
 
 static void send_packet(struct sim_replica *replica, uint64_t link, struct bytes bytes)
 {
-	struct sim_talk *talk = talk_of(replica, link);
+	struct sim_talk *talk = sim_talk_of(replica, link);
 	struct zab_packet packet;
 
 	sim_trace_bytes(replica->world, bytes);
-	if (!read_packet(replica, bytes, &packet))
+	if (!sim_read_packet(replica, bytes, &packet))
 		return;
 	sim_trace(replica->world, replica->sid, zab_packet_name(packet.type), packet.zxid,
 		  sim_net_peer(replica->net, link), (int64_t)link);
@@ -307,7 +305,7 @@ static void perform(struct sim_replica *replica, const struct zab_action *action
 		send_packet(replica, action->link, action->bytes);
 		break;
 	case ZAB_CLOSE:
-		talk_end(replica, action->link);
+		sim_talk_end(replica, action->link);
 		sim_net_close(replica->net, action->link);
 		break;
 	case ZAB_APPEND:
@@ -429,225 +427,4 @@ void sim_perform_all(struct sim_replica *replica)
 		if (replica->actions_left > 0 && --replica->actions_left == 0)
 			sim_replica_crash(replica, sim_one_in(&replica->chance, 4));
 	}
-}
-
-/* ---- what the network tells ---- */
-
-static void on_notification(void *data, int64_t from, struct bytes bytes)
-{
-	struct sim_replica *replica = data;
-	struct notification notification;
-
-	if (!sim_turn_begin(replica))
-		return;
-	if (!notification_read(bytes, &notification)) {
-		sim_trace(replica->world, replica->sid, "heard", from, notification.vote.leader,
-			  notification.vote.zxid);
-		if (notification.vote.leader > 0 && notification.vote.leader < SIM_NODES_MAX)
-			replica->votes[from] |= UINT32_C(1) << notification.vote.leader;
-		replica->heard[from].is_looking = notification.state == ZAB_LOOKING;
-		replica->heard[from].vote = notification.vote;
-		replica->heard[from].round = notification.election_epoch;
-	}
-	zab_notification(replica->zab, from, bytes);
-	sim_turn_end(replica);
-}
-
-static void on_reachable(void *data, int64_t sid, bool is_reachable)
-{
-	struct sim_replica *replica = data;
-
-	if (!sim_turn_begin(replica))
-		return;
-	sim_trace(replica->world, replica->sid, "reachable", sid, is_reachable, 0);
-	zab_set_reachable(replica->zab, sid,
-			  is_reachable ? ELECTION_REACHABLE : ELECTION_UNREACHABLE);
-	sim_turn_end(replica);
-}
-
-static void on_accepted(void *data, uint64_t link)
-{
-	struct sim_replica *replica = data;
-
-	if (!sim_turn_begin(replica))
-		return;
-	if (replica->is_leading) {
-		sim_trace(replica->world, replica->sid, "accepted", (int64_t)link, 0, 0);
-		talk_begin(replica, link);
-		zab_link_accepted(replica->zab, link);
-	} else { /* the tick has ended that */
-		sim_net_close(replica->net, link);
-	}
-	sim_turn_end(replica);
-}
-
-static void on_connected(void *data, uint64_t link)
-{
-	struct sim_replica *replica = data;
-
-	if (!sim_turn_begin(replica))
-		return;
-	sim_trace(replica->world, replica->sid, "connected", (int64_t)link, 0, 0);
-	if (link != ZAB_LINK_NONE)
-		talk_begin(replica, link);
-	zab_connected(replica->zab, link);
-	sim_turn_end(replica);
-}
-
-static void on_closed(void *data, uint64_t link)
-{
-	struct sim_replica *replica = data;
-
-	if (!sim_turn_begin(replica))
-		return;
-	if (talk_of(replica, link)) { /* or the tick has closed it */
-		sim_trace(replica->world, replica->sid, "closed", (int64_t)link, 0, 0);
-		talk_end(replica, link);
-		zab_link_closed(replica->zab, link);
-	}
-	sim_turn_end(replica);
-}
-
-static void on_packet(void *data, uint64_t link, struct bytes bytes)
-{
-	struct sim_replica *replica = data;
-	struct sim_talk *talk;
-	struct zab_packet packet;
-
-	if (!read_packet(replica, bytes, &packet) || !sim_turn_begin(replica))
-		return;
-	talk = talk_of(replica, link);
-	if (talk) { /* or the tick has closed it */
-		sim_check_received(replica->check, replica->sid, talk, &packet);
-		replica->is_uptodate = replica->is_uptodate || packet.type == ZAB_UPTODATE;
-		zab_packet(replica->zab, link, &packet);
-	}
-	sim_turn_end(replica);
-}
-
-static void on_stream(void *data, uint64_t link, struct blob *stream)
-{
-	struct sim_replica *replica = data;
-
-	if (!sim_turn_begin(replica))
-		return;
-	if (replica->receiving == link)
-		sim_timer_stop(replica->world, &replica->receive);
-	if (replica->receiving != link) {
-		/* Nobody waits for it any more. */
-	} else if (sim_one_in(&replica->chance, SNAPSHOT_IS_DAMAGED_ONE_IN)) {
-		zab_snapshot_received(replica->zab, link, false);
-	} else {
-		sim_net_hold(replica->net, link, true);
-		sim_disk_stage_tree(&replica->disk, stream);
-	}
-	sim_turn_end(replica);
-}
-
-struct sim_endpoint sim_endpoint_of(struct sim_replica *replica)
-{
-	return (struct sim_endpoint){
-		.data = replica,
-		.notification = on_notification,
-		.reachable = on_reachable,
-		.accepted = on_accepted,
-		.connected = on_connected,
-		.closed = on_closed,
-		.packet = on_packet,
-		.stream = on_stream,
-	};
-}
-
-/* ---- what the disk tells ---- */
-
-static void on_logged(void *data, zxid_t zxid)
-{
-	struct sim_replica *replica = data;
-
-	sim_trace(replica->world, replica->sid, "logged", zxid, 0, 0);
-	if (!sim_turn_begin(replica))
-		return;
-	zab_logged(replica->zab, zxid);
-	sim_turn_end(replica);
-}
-
-static void on_installed(void *data)
-{
-	struct sim_replica *replica = data;
-	const struct sim_generation *valid = &replica->disk.valid;
-
-	if (!sim_app_restore(replica->app, valid->tree))
-		sim_fail(replica->world, "server %" PRId64 ": its snapshot can't be read",
-			 replica->sid);
-	replica->receiving = 0;
-	sim_check_restored(replica->check, replica->sid, valid->base, sim_app_digest(replica->app));
-}
-
-static void on_epochs_durable(void *data)
-{
-	struct sim_replica *replica = data;
-
-	sim_trace(replica->world, replica->sid, "epochs durable", replica->disk.accepted_epoch,
-		  replica->disk.current_epoch, 0);
-	sim_check_epochs(replica->check, replica->sid, replica->is_leading);
-	if (!sim_turn_begin(replica))
-		return;
-	zab_epochs_durable(replica->zab);
-	sim_turn_end(replica);
-}
-
-static void on_truncated(void *data)
-{
-	struct sim_replica *replica = data;
-
-	sim_trace(replica->world, replica->sid, "truncated", sim_disk_logged(&replica->disk), 0, 0);
-	if (!sim_turn_begin(replica))
-		return;
-	zab_truncated(replica->zab);
-	sim_turn_end(replica);
-}
-
-static void on_staged(void *data)
-{
-	struct sim_replica *replica = data;
-	uint64_t link = replica->receiving;
-
-	if (!sim_turn_begin(replica))
-		return;
-	sim_net_hold(replica->net, link, false);
-	if (replica->receiving == link) {
-		sim_trace(replica->world, replica->sid, "staged", (int64_t)link, 0, 0);
-		zab_snapshot_received(replica->zab, link, true);
-	}
-	sim_turn_end(replica);
-}
-
-static void on_tree_durable(void *data, zxid_t zxid)
-{
-	struct sim_replica *replica = data;
-
-	sim_trace(replica->world, replica->sid, "tree durable", zxid, 0, 0);
-	if (!sim_turn_begin(replica))
-		return;
-	zab_tree_durable(replica->zab, zxid);
-	sim_turn_end(replica);
-}
-
-static void on_failed(void *data)
-{
-	sim_replica_crash(data, false);
-}
-
-struct sim_disk_user sim_disk_user_of(struct sim_replica *replica)
-{
-	return (struct sim_disk_user){
-		.data = replica,
-		.logged = on_logged,
-		.installed = on_installed,
-		.epochs_durable = on_epochs_durable,
-		.truncated = on_truncated,
-		.staged = on_staged,
-		.tree_durable = on_tree_durable,
-		.failed = on_failed,
-	};
 }

@@ -230,7 +230,7 @@ static void check_settled(struct sim_check *check, int64_t sid, const struct zab
 	heard->is_confirmed = is_stale;
 }
 
-void sim_check_notified(struct sim_check *check, int64_t sid,
+void sim_check_notified(struct sim_check *check, int64_t sid, int64_t to,
 			const struct notification *notification, struct sim_heard *heard,
 			bool is_serving, bool was_wiped)
 {
@@ -240,8 +240,9 @@ void sim_check_notified(struct sim_check *check, int64_t sid,
 	if (!check || check->only_consequences)
 		return;
 	disk = check->disks[sid];
+	/* An observer may be told whom it is about to follow: that elects nobody. */
 	if (notification->state == ZAB_LOOKING && was_wiped && sim_disk_is_empty(disk) &&
-	    vote->zxid >= 0)
+	    vote->zxid >= 0 && members_is_voter(&check->members, to))
 		sim_fail(check->world,
 			 "server %" PRId64 " votes for %" PRId64 " with a store that was wiped",
 			 sid, vote->leader);

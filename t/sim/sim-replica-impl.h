@@ -1,7 +1,7 @@
 #ifndef T_SIM_REPLICA_IMPL_H
 #define T_SIM_REPLICA_IMPL_H
 
-/* Only for sim-replica.c and sim-driver.c. */
+/* Only for sim-replica.c, sim-driver.c and sim-events.c. */
 #include "t/sim/sim-replica.h"
 
 /* A request that waits to be proposed. */
@@ -22,12 +22,22 @@ struct sim_waiting {
 bool sim_turn_begin(struct sim_replica *replica);
 void sim_turn_end(struct sim_replica *replica);
 
+/* ---- sim-events.c ---- */
+
+struct sim_endpoint sim_endpoint_of(struct sim_replica *replica);
+struct sim_disk_user sim_disk_user_of(struct sim_replica *replica);
+
 /* ---- sim-driver.c ---- */
 
 /* All actions of the core. The process may be gone afterwards. */
 void sim_perform_all(struct sim_replica *replica);
-struct sim_endpoint sim_endpoint_of(struct sim_replica *replica);
-struct sim_disk_user sim_disk_user_of(struct sim_replica *replica);
+/* What was said on a link that is open here; NULL: it is not. */
+struct sim_talk *sim_talk_of(struct sim_replica *replica, uint64_t link);
+void sim_talk_begin(struct sim_replica *replica, uint64_t link);
+void sim_talk_end(struct sim_replica *replica, uint64_t link);
+/* One whole packet; false: it is none, and the run has failed. */
+bool sim_read_packet(struct sim_replica *replica, struct bytes bytes,
+		     struct zab_packet *ret_packet);
 void sim_receive_init(struct sim_replica *replica);
 void sim_snapshots_cancel(struct sim_replica *replica, uint64_t link); /* 0: all */
 

@@ -271,6 +271,27 @@ static void a_crash_in_an_installation_leaves_one_of_both_states(void **state)
 	}
 }
 
+/* A voter whose disk was lost comes back, the leader or another, and until it is in sync it has no
+ * vote: the checker looks at everything that it says (R18). */
+static void a_voter_with_a_new_disk_comes_back_without_a_vote(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		struct sim_cluster *cluster = begin(seed, seed % 2 ? 3 : 5, (int)(seed % 3));
+		struct sim_replica *wiped;
+
+		wait_whole(cluster);
+		wait_commits(cluster, seed % 4 ? 30 : 1);
+		wiped = seed % 2 ? sim_cluster_leader(cluster) : follower_of(cluster);
+		sim_replica_crash(wiped, false);
+		sim_replica_wipe(wiped);
+		if (seed % 5 == 0)
+			run_ms(cluster, 500);
+		sim_replica_start(wiped);
+		end(cluster);
+	}
+}
+
 /* ---- how long it takes ---- */
 
 static bool has_leader(struct sim_cluster *cluster)
@@ -581,6 +602,7 @@ int main(void)
 		cmocka_unit_test(two_torn_logs_in_a_row_lose_nothing),
 		cmocka_unit_test(a_crash_between_snapshot_and_installation_keeps_the_old_state),
 		cmocka_unit_test(a_crash_in_an_installation_leaves_one_of_both_states),
+		cmocka_unit_test(a_voter_with_a_new_disk_comes_back_without_a_vote),
 		cmocka_unit_test(an_election_ends_as_soon_as_all_agree),
 		cmocka_unit_test(a_dead_leader_is_replaced_at_once),
 		cmocka_unit_test(a_trunc_below_a_snapshot_with_a_tail_brings_a_snap),
