@@ -41,7 +41,7 @@ launch_member () {
 	echo "$1" >"$2/kind"
 	case $1 in
 	zkfsd)
-		launch "$2" "$builddir/zkfsd" -f "$2/zoo.cfg" ;;
+		launch_zkfsd "$2" ;;
 	apache)
 		# shellcheck disable=SC2086 # one word a flag
 		launch "$2" java ${SERVER_JVMFLAGS-} -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 \
@@ -91,11 +91,6 @@ serves () {
 		done
 		return 1
 	fi
-}
-
-# mode_of N: leader, follower, observer, or nothing while it does not serve.
-mode_of () {
-	four_letter "$(cat "$1/port")" srvr 2>/dev/null | sed -n 's/^Mode: //p'
 }
 
 # zxid_of N: its last transaction, as srvr says it.
@@ -180,13 +175,6 @@ prove_load () {
 same_trees () {
 	# shellcheck disable=SC2086
 	"$PYTHON" "$srcdir/t/ensemble-load.py" same $hosts
-}
-
-# zk_at N COMMAND...: as zk, at that member.
-zk_at () {
-	zk_member=$1
-	shift
-	timeout 60 "$PYTHON" "$srcdir/t/zk.py" "127.0.0.1:$(cat "$zk_member/port")" "$@"
 }
 
 # no_mismatch: no member has seen a digest that was not its own tree's.

@@ -43,10 +43,15 @@ SH_TESTS = \
 	%D%/t3310-killed-mount.sh \
 	%D%/t3400-embedded.sh \
 	%D%/t4000-ensemble.sh \
-	%D%/t4010-mixed.sh
+	%D%/t4010-killed.sh \
+	%D%/t4020-snapshot-killed.sh \
+	%D%/t4030-partition.sh \
+	%D%/t4100-mixed.sh \
+	%D%/t4200-migration.sh \
+	%D%/t4300-nodes.sh
 
 TESTS += $(SH_TESTS)
-EXTRA_DIST += $(SH_TESTS) %D%/test-lib.sh %D%/lib-zkfs.sh \
+EXTRA_DIST += $(SH_TESTS) %D%/test-lib.sh %D%/lib-zkfs.sh %D%/lib-ensemble.sh %D%/ensemble-load.py \
 	%D%/zk.py %D%/proxy.py %D%/raw.py %D%/same-answers.py
 
 check_PROGRAMS += %D%/kill-load
