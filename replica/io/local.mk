@@ -19,6 +19,7 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/store_read_log.c \
 	%D%/store_recover.c %D%/store_recover.h \
 	%D%/store_segment.c %D%/store_segment.h \
+	%D%/store_spare.c %D%/store_spare.h \
 	%D%/store_state.c %D%/store_state.h \
 	%D%/store_tree.c %D%/store_tree.h %D%/store_tree_load.c \
 	%D%/store_wal.c %D%/store_wal.h \

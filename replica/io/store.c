@@ -213,7 +213,7 @@ static void note_recovered(struct store *store, const struct store_recovered *re
 	store->state.committed_zxid = recovered->committed_zxid;
 	store->appended_zxid = recovered->logged_zxid;
 	store->durable_zxid = recovered->logged_zxid;
-	store->spare = STORE_SPARE_WANTED;
+	store->next = STORE_NEXT_WANTED;
 	store->is_loaded = true;
 }
 
@@ -325,6 +325,7 @@ void store_close(struct store *store)
 	if (store->threads[0].is_running) {
 		store_stop_threads(store);
 	} else if (store->is_loaded) {
+		store->is_stopping = true;
 		while (store_work(store, STORE_LOG_WORKER) || store_work(store, STORE_TREE_WORKER))
 			;
 	}

@@ -46,9 +46,8 @@ void store_batch_add(struct store_batch *batch, zxid_t zxid, struct bytes txn, z
 struct store_segment {
 	struct store_db db;
 	sqlite3_stmt *insert;
-	size_t size;               /* of the rows written */
-	size_t wal_frame_count;    /* in its WAL now */
-	size_t light_commit_count; /* the last so many had a transaction or two */
+	size_t size;            /* of the rows written */
+	size_t wal_frame_count; /* in its WAL now */
 };
 
 /* Make an empty one; it has no name yet. */
@@ -65,12 +64,14 @@ void store_segment_close(struct store_segment *segment);
 int store_segment_write(struct store_segment *segment, const struct store_batch *batch,
 			struct store_refusal *ret_refusal);
 
-/* Whether another should begin; size is what one is meant to hold. */
+/*
+ * Whether another should begin; size is what one is meant to hold, in rows or in
+ * frames of its WAL, which tiny commits fill sooner.
+ */
 bool store_segment_is_full(const struct store_segment *segment, size_t size);
 
-/* Whether it is worth it to begin the WAL anew, if nothing waits to be written. */
-bool store_segment_wants_checkpoint(const struct store_segment *segment, size_t size);
-int store_segment_checkpoint(struct store_segment *segment, struct store_refusal *ret_refusal);
+/* How long the WAL of a segment of that size gets, but for its last commit. */
+size_t store_segment_wal_size(size_t size);
 
 /* ---- reading ---- */
 

@@ -1,5 +1,6 @@
 #include "replica/io/store_work.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,8 @@
 enum {
 	/* How far a segment may grow beyond its size while the next one isn't ready. */
 	SEGMENT_OVERRUN = 4,
+	/* The part of its size at which a segment without a WAL gives way to one that has it. */
+	MAKESHIFT_SHARE = 16,
 };
 
 static void lock(struct store *store)
@@ -50,20 +53,37 @@ static void fail(struct store *store, const struct store_refusal *refusal)
 
 /* ---- the log worker ---- */
 
-/* The file that becomes the next segment: made ahead by the tree worker, or now. NULL: go on. */
-static char *take_spare(struct store *store)
+/* Whether a segment should begin, if the next is ready. */
+static bool wants_segment(const struct store *store)
 {
-	size_t overrun = store->segment_size * SEGMENT_OVERRUN;
+	size_t size = store->segment_size;
+
+	if (!store->segment.db.sqlite || store_segment_is_full(&store->segment, size))
+		return true;
+	return store->is_makeshift &&
+	       store_segment_is_full(&store->segment, size / MAKESHIFT_SHARE);
+}
+
+/* Whether one has to begin, ready or not. */
+static bool needs_segment(const struct store *store)
+{
+	return !store->segment.db.sqlite ||
+	       store_segment_is_full(&store->segment, store->segment_size * SEGMENT_OVERRUN);
+}
+
+/* The file that becomes the next segment: made ahead by the tree worker, or now. NULL: go on. */
+static char *take_next(struct store *store)
+{
 	bool is_ready;
 
 	lock(store);
-	is_ready = store->spare == STORE_SPARE_READY;
+	is_ready = store->next == STORE_NEXT_READY;
 	if (is_ready)
-		store->spare = STORE_SPARE_NONE;
+		store->next = STORE_NEXT_NONE;
 	unlock(store);
 	if (is_ready)
 		return store_dir_new_log(&store->dir, store->generation, "next");
-	if (store->segment.db.sqlite && store->segment.size < overrun)
+	if (!needs_segment(store))
 		return NULL;
 	return store_dir_new_log(&store->dir, store->generation, "now");
 }
@@ -98,22 +118,24 @@ static void list_segment(struct store *store, const struct store_batch *batch)
 		.first_zxid = batch->first_zxid,
 		.previous_zxid = batch->previous_zxid,
 	};
-	store->spare = STORE_SPARE_WANTED;
-	store_wake(store, STORE_TREE_WORKER);
+	if (store->next == STORE_NEXT_NONE) {
+		store->next = STORE_NEXT_WANTED;
+		store_wake(store, STORE_TREE_WORKER);
+	}
 	unlock(store);
 }
 
 static int write_batch(struct store *store, const struct store_batch *batch,
 		       struct store_refusal *ret_refusal)
 {
-	char *made = NULL;
+	char *made = wants_segment(store) ? take_next(store) : NULL;
+	bool is_makeshift = made && strstr(made, ".now.db");
 	int error = 0;
 
-	if (!store->segment.db.sqlite ||
-	    store_segment_is_full(&store->segment, store->segment_size))
-		made = take_spare(store);
-	if (made && strstr(made, ".now.db"))
+	if (is_makeshift)
 		error = store_segment_make(&store->dir, made, ret_refusal);
+	if (made)
+		store->is_makeshift = is_makeshift;
 	if (made && !error)
 		error = begin_segment(store, made, batch, ret_refusal);
 	if (!error)
@@ -164,32 +186,22 @@ static void finish_job(struct store *store, struct store_job *job)
 	store->events.notify(store->data);
 }
 
-/* Nothing waits. */
-static bool log_is_idle(struct store *store, struct store_refusal *ret_refusal, int *ret_error)
-{
-	if (!store->segment.db.sqlite ||
-	    !store_segment_wants_checkpoint(&store->segment, store->segment_size))
-		return true;
-	*ret_error = store_segment_checkpoint(&store->segment, ret_refusal);
-	return false;
-}
-
 static bool work_on_log(struct store *store)
 {
 	struct store_job *job = take_job(store);
 	struct store_refusal refusal;
 	int error = 0;
 
-	if (!job && log_is_idle(store, &refusal, &error))
+	if (!job)
 		return false;
-	if (job && job->is_epochs)
+	if (job->is_epochs)
 		error = write_epochs(store, job, &refusal);
-	else if (job)
+	else
 		error = write_batch(store, &job->batch, &refusal);
 	if (error) {
 		fail(store, &refusal);
 		store_job_free(job);
-	} else if (job) {
+	} else {
 		finish_job(store, job);
 	}
 	return true;
@@ -197,16 +209,16 @@ static bool work_on_log(struct store *store)
 
 /* ---- the tree worker ---- */
 
-static int make_spare(struct store *store, struct store_refusal *ret_refusal)
+/* A disk that is too full for it does no harm yet: the log goes on in the segment it has. */
+static int make_next(struct store *store, struct store_refusal *ret_refusal)
 {
-	char *path = store_dir_new_log(&store->dir, store->generation, "next");
-	int error = store_segment_make(&store->dir, path, ret_refusal);
+	int error = store_spare_make(&store->spare, &store->dir, store->generation,
+				     store->segment_size, ret_refusal);
 
-	free(path);
-	if (error)
+	if (error && error != -ENOSPC)
 		return error;
 	lock(store);
-	store->spare = STORE_SPARE_READY;
+	store->next = error ? STORE_NEXT_LACKING : STORE_NEXT_READY;
 	unlock(store);
 	return 0;
 }
@@ -245,30 +257,39 @@ static zxid_t take_passed_segment(struct store *store)
 
 static int remove_segment(struct store *store, zxid_t first_zxid, struct store_refusal *ret_refusal)
 {
-	char *path = store_dir_log(&store->dir, store->generation, first_zxid);
-	int error = store_dir_remove(&store->dir, path, ret_refusal);
+	int error = store_spare_recycle(&store->spare, &store->dir, store->generation, first_zxid,
+					ret_refusal);
 
-	free(path);
+	lock(store);
+	if (store->next == STORE_NEXT_LACKING)
+		store->next = STORE_NEXT_WANTED;
+	unlock(store);
 	return error;
+}
+
+/* With the mutex held. A store that is closed has no use for it. */
+static bool is_next_wanted(const struct store *store)
+{
+	return store->next == STORE_NEXT_WANTED && !store->is_stopping;
 }
 
 static bool work_on_tree(struct store *store)
 {
 	struct store_refusal refusal;
 	struct store_writeout *writeout;
-	bool wants_spare, has_failed;
+	bool wants_next, has_failed;
 	zxid_t passed;
 	int error;
 
 	lock(store);
 	has_failed = store->has_failed;
-	wants_spare = store->spare == STORE_SPARE_WANTED;
+	wants_next = is_next_wanted(store);
 	writeout = store->writeout;
 	unlock(store);
 	if (has_failed)
 		return false;
-	if (wants_spare)
-		error = make_spare(store, &refusal);
+	if (wants_next)
+		error = make_next(store, &refusal);
 	else if (writeout)
 		error = write_tree(store, writeout, &refusal);
 	else if ((passed = take_passed_segment(store)) != 0)
@@ -296,7 +317,7 @@ static bool has_work(const struct store *store, enum store_worker worker)
 		return false;
 	if (worker == STORE_LOG_WORKER)
 		return !list_is_empty(&store->jobs);
-	return store->writeout || store->spare == STORE_SPARE_WANTED;
+	return store->writeout || is_next_wanted(store);
 }
 
 static void run(struct store *store, enum store_worker worker)

@@ -8,6 +8,7 @@
 #include "replica/io/store_lag.h"
 #include "replica/io/store_recover.h"
 #include "replica/io/store_segment.h"
+#include "replica/io/store_spare.h"
 #include "replica/io/store_state.h"
 #include "replica/io/store_tree.h"
 #include "src/base/list.h"
@@ -27,8 +28,8 @@ struct store_job {
 	struct store_batch batch;
 };
 
-/* A log segment that was made ahead and has no name yet. */
-enum store_spare { STORE_SPARE_NONE, STORE_SPARE_WANTED, STORE_SPARE_READY };
+/* The log segment that comes next. LACKING: there was no room; it is wanted again when some is. */
+enum store_next { STORE_NEXT_NONE, STORE_NEXT_WANTED, STORE_NEXT_READY, STORE_NEXT_LACKING };
 
 struct store_thread {
 	pthread_t thread;
@@ -57,16 +58,18 @@ struct store {
 	/* the log worker's; the loop thread's before the start and after the end */
 	struct store_state_db state_db;
 	struct store_segment segment;
+	bool is_makeshift; /* the segment was made in a hurry, without a WAL */
 
 	/* the tree worker's, likewise */
 	struct store_tree_db tree;
+	struct store_spare spare;
 
 	pthread_mutex_t mutex;
 	/* under the mutex: to do */
 	struct list jobs; /* struct store_job */
 	size_t queue_size;
 	struct store_writeout *writeout; /* to be written */
-	enum store_spare spare;
+	enum store_next next;
 	struct store_segment_mark *segments; /* with rows; oldest first */
 	size_t segment_count;
 	zxid_t tree_zxid;

@@ -26,7 +26,7 @@
 enum {
 	ROUNDS = 24,
 	ROUNDS_AFTER = 4,
-	/* A segment of the first kind holds a few commits, one of the second is checkpointed. */
+	/* Of the first kind a segment holds a few commits, of the second some more. */
 	SEGMENT_SIZE_SMALL = 2500,
 	SEGMENT_SIZE_LARGE = 12000,
 };
@@ -74,7 +74,6 @@ static void write_tree(struct rig *rig, struct prng *prng)
 	(void)store_step(rig->store, STORE_TREE_WORKER);
 }
 
-/* Until a checkpoint begins the WAL anew, if the segment holds so many. */
 static void append_one_by_one(struct rig *rig)
 {
 	for (unsigned i = 0; i < 10; i++) {
@@ -353,6 +352,79 @@ static void test_a_full_disk_loses_nothing(void **state)
 	}
 }
 
+/* No room to make the next segment: the log goes on in the one it has, and says nothing. */
+static void test_a_full_disk_stops_nothing_that_has_its_room(void **state)
+{
+	char *dir = rig_make_dir();
+	struct rig rig;
+
+	crash_disk_init(dir, 1);
+	rig_init(&rig, dir);
+	rig.vfs = CRASH_VFS_NAME;
+	rig.segment_size = SEGMENT_SIZE_LARGE;
+	assert_int_equal(rig_open(&rig), 0);
+	assert_true(store_step(rig.store, STORE_TREE_WORKER));
+	rig_append(&rig, 1);
+	assert_true(store_step(rig.store, STORE_LOG_WORKER));
+	crash_disk_limit(0);
+	for (unsigned i = 0; i < 4; i++) {
+		rig_append(&rig, 3);
+		rig_work(&rig);
+	}
+	assert_false(rig.has_failed);
+	assert_int_equal(rig.durable, 13);
+	/* It fails when it needs the room, and not before. */
+	for (unsigned i = 0; i < 200 && !rig.has_failed; i++) {
+		rig_append(&rig, 3);
+		rig_work(&rig);
+	}
+	assert_true(rig.has_failed);
+	assert_non_null(strstr(rig.refusal.text, "no space left"));
+	rig_close(&rig);
+	crash_disk_limit(-1);
+	assert_int_equal(rig_open(&rig), 0);
+	assert_true(rig.loaded >= rig.durable && rig.loaded >= 13);
+	rig_release(&rig);
+	crash_disk_release();
+	rig_remove_dir(dir);
+	free(dir);
+}
+
+/* With room again once a segment is gone, the next is made after all. */
+static void test_a_disk_that_was_full_is_used_again(void **state)
+{
+	char *dir = rig_make_dir();
+	struct rig rig;
+
+	crash_disk_init(dir, 1);
+	rig_init(&rig, dir);
+	rig.vfs = CRASH_VFS_NAME;
+	rig.segment_size = SEGMENT_SIZE_SMALL;
+	assert_int_equal(rig_open(&rig), 0);
+	rig_append(&rig, 20);
+	rig_work(&rig);
+	rig_append(&rig, 20);
+	assert_true(store_step(rig.store, STORE_LOG_WORKER));
+	crash_disk_limit(0);
+	assert_true(store_step(rig.store, STORE_TREE_WORKER));
+	crash_disk_limit(-1);
+	rig_work(&rig);
+	for (unsigned i = 0; i < 20; i++) {
+		rig_append(&rig, 20);
+		rig_work(&rig);
+		rig_write_tree(&rig, rig.durable);
+		rig_work(&rig);
+	}
+	assert_false(rig.has_failed);
+	rig_close(&rig);
+	assert_int_equal(rig_open(&rig), 0);
+	assert_int_equal(rig.loaded, 440);
+	rig_release(&rig);
+	crash_disk_release();
+	rig_remove_dir(dir);
+	free(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,6 +434,8 @@ int main(void)
 		cmocka_unit_test(test_databases_without_sync_show),
 		cmocka_unit_test(test_directories_without_sync_show),
 		cmocka_unit_test(test_a_full_disk_loses_nothing),
+		cmocka_unit_test(test_a_full_disk_stops_nothing_that_has_its_room),
+		cmocka_unit_test(test_a_disk_that_was_full_is_used_again),
 	};
 
 	/* Nothing is synced, so memory does as well; a machine without it takes longer. */
