@@ -143,7 +143,7 @@ static void set_timer(struct node *node)
 /* Stopping: is all that was begun on disk? */
 static void finish_stop(struct node *node)
 {
-	if (store_queue_size(node->store) > 0 || !store_can_write_tree(node->store) ||
+	if (store_queue_size(node->store) > 0 || store_is_writing_tree(node->store) ||
 	    tree_zxid(server_tree(node->server)) != node->written)
 		return;
 	node->state = NODE_STOPPED;

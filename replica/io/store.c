@@ -118,10 +118,20 @@ static struct store *alloc_store(const struct store_options *options,
 	store->events = *events;
 	store->data = data;
 	list_init(&store->jobs);
+	list_init(&store->writeouts);
+	list_init(&store->written);
 	ASSERT(pthread_mutex_init(&store->mutex, NULL) == 0);
 	for (size_t i = 0; i < 2; i++)
 		ASSERT(pthread_cond_init(&store->threads[i].wake, NULL) == 0);
 	return store;
+}
+
+static void free_writeouts(struct list *writeouts)
+{
+	list_for_each_safe (writeouts, at) {
+		list_remove(at);
+		store_writeout_free(list_item(at, struct store_writeout, link));
+	}
 }
 
 static void free_store(struct store *store)
@@ -135,8 +145,8 @@ static void free_store(struct store *store)
 		store_job_free(list_item(at, struct store_job, link));
 	}
 	store_job_free(store->free_job);
-	store_writeout_free(store->writeout);
-	store_writeout_free(store->written);
+	free_writeouts(&store->writeouts);
+	free_writeouts(&store->written);
 	store_lag_release(&store->lag);
 	free(store->segments);
 	for (size_t i = 0; i < 2; i++)
@@ -209,6 +219,7 @@ static void note_recovered(struct store *store, const struct store_recovered *re
 	store->segments = recovered->segments;
 	store->segment_count = recovered->segment_count;
 	store->tree_zxid = store->state.tree_zxid;
+	store->handed_zxid = store->state.tree_zxid;
 	store->state.logged_zxid = recovered->logged_zxid;
 	store->state.committed_zxid = recovered->committed_zxid;
 	store->appended_zxid = recovered->logged_zxid;
@@ -257,32 +268,27 @@ bool store_step(struct store *store, enum store_worker worker)
 struct news {
 	zxid_t durable_zxid;
 	unsigned epochs_done;
-	struct store_writeout *written;
+	struct list written;
 	bool has_failed;
 };
 
-static struct news take_news(struct store *store)
+static void take_news(struct store *store, struct news *ret_news)
 {
-	struct news news;
-
+	list_init(&ret_news->written);
 	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
-	news = (struct news){
-		.durable_zxid = store->durable_zxid,
-		.epochs_done = store->epochs_done,
-		.written = store->written,
-		.has_failed = store->has_failed,
-	};
+	ret_news->durable_zxid = store->durable_zxid;
+	ret_news->epochs_done = store->epochs_done;
+	ret_news->has_failed = store->has_failed;
+	list_splice(&ret_news->written, &store->written);
 	store->epochs_done = 0;
-	store->written = NULL;
 	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
-	return news;
 }
 
 static void tell_tree(struct store *store, struct store_writeout *written)
 {
 	store->state.tree_zxid = written->zxid;
 	store->state.tree_digest = written->digest;
-	store->is_writing_tree = false;
+	store->writeout_count--;
 	store_lag_pass(&store->lag, written->zxid);
 	store_writeout_free(written);
 	store->events.tree_durable(store->state.tree_zxid, store->data);
@@ -290,16 +296,20 @@ static void tell_tree(struct store *store, struct store_writeout *written)
 
 void store_poll(struct store *store)
 {
-	struct news news = take_news(store);
+	struct news news;
+	struct list *first;
 
+	take_news(store, &news);
 	if (news.durable_zxid > store->state.logged_zxid) {
 		store->state.logged_zxid = news.durable_zxid;
 		store->events.log_durable(news.durable_zxid, store->data);
 	}
 	for (; news.epochs_done > 0; news.epochs_done--)
 		store->events.epochs_durable(store->data);
-	if (news.written)
-		tell_tree(store, news.written);
+	while ((first = list_first(&news.written))) {
+		list_remove(first);
+		tell_tree(store, list_item(first, struct store_writeout, link));
+	}
 	if (news.has_failed && !store->has_told_failure) {
 		store->has_told_failure = true;
 		store->events.failed(store->failure.text, store->data);
@@ -451,19 +461,24 @@ struct store_lag store_lag(const struct store *store)
 	return store->lag.sum;
 }
 
+bool store_is_writing_tree(const struct store *store)
+{
+	return store->writeout_count > 0;
+}
+
 bool store_can_write_tree(const struct store *store)
 {
-	return !store->is_writing_tree;
+	return store->writeout_count < STORE_WRITEOUTS_MAX;
 }
 
 void store_write_tree(struct store *store, struct store_writeout *writeout)
 {
 	ASSERT(store->is_loaded && store_can_write_tree(store));
-	ASSERT(writeout->zxid >= store->state.tree_zxid &&
-	       writeout->zxid <= store->state.logged_zxid);
-	store->is_writing_tree = true;
+	ASSERT(writeout->zxid >= store->handed_zxid && writeout->zxid <= store->state.logged_zxid);
+	store->handed_zxid = writeout->zxid;
+	store->writeout_count++;
 	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
-	store->writeout = writeout;
+	list_append(&store->writeouts, &writeout->link);
 	store_wake(store, STORE_TREE_WORKER);
 	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
 }

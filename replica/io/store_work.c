@@ -232,8 +232,8 @@ static int write_tree(struct store *store, struct store_writeout *writeout,
 		return error;
 	lock(store);
 	store->tree_zxid = writeout->zxid;
-	store->written = writeout;
-	store->writeout = NULL;
+	list_remove(&writeout->link);
+	list_append(&store->written, &writeout->link);
 	unlock(store);
 	store->events.notify(store->data);
 	return 0;
@@ -276,7 +276,7 @@ static bool is_next_wanted(const struct store *store)
 static bool work_on_tree(struct store *store)
 {
 	struct store_refusal refusal;
-	struct store_writeout *writeout;
+	struct list *writeout;
 	bool wants_next, has_failed;
 	zxid_t passed;
 	int error;
@@ -284,16 +284,17 @@ static bool work_on_tree(struct store *store)
 	lock(store);
 	has_failed = store->has_failed;
 	wants_next = is_next_wanted(store);
-	writeout = store->writeout;
+	writeout = list_first(&store->writeouts);
 	unlock(store);
 	if (has_failed)
 		return false;
 	if (wants_next)
 		error = make_next(store, &refusal);
-	else if (writeout)
-		error = write_tree(store, writeout, &refusal);
 	else if ((passed = take_passed_segment(store)) != 0)
 		error = remove_segment(store, passed, &refusal);
+	else if (writeout && !store_tree_needs_checkpoint(&store->tree))
+		error = write_tree(store, list_item(writeout, struct store_writeout, link),
+				   &refusal);
 	else if (store_tree_wants_checkpoint(&store->tree))
 		error = store_tree_checkpoint(&store->tree, &refusal);
 	else
@@ -317,7 +318,7 @@ static bool has_work(const struct store *store, enum store_worker worker)
 		return false;
 	if (worker == STORE_LOG_WORKER)
 		return !list_is_empty(&store->jobs);
-	return store->writeout || is_next_wanted(store);
+	return !list_is_empty(&store->writeouts) || is_next_wanted(store);
 }
 
 static void run(struct store *store, enum store_worker worker)

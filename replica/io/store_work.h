@@ -52,7 +52,8 @@ struct store {
 	zxid_t appended_zxid;
 	bool is_loaded;
 	bool is_corked;
-	bool is_writing_tree;
+	size_t writeout_count; /* handed over, and not yet told to be durable */
+	zxid_t handed_zxid;    /* the last one's, or the tree's */
 	bool has_told_failure;
 
 	/* the log worker's; the loop thread's before the start and after the end */
@@ -68,7 +69,7 @@ struct store {
 	/* under the mutex: to do */
 	struct list jobs; /* struct store_job */
 	size_t queue_size;
-	struct store_writeout *writeout; /* to be written */
+	struct list writeouts; /* to be written, oldest first */
 	enum store_next next;
 	struct store_segment_mark *segments; /* with rows; oldest first */
 	size_t segment_count;
@@ -78,7 +79,7 @@ struct store {
 	struct store_job *free_job; /* memory to use again */
 	zxid_t durable_zxid;
 	unsigned epochs_done;
-	struct store_writeout *written;
+	struct list written; /* oldest first */
 	bool has_failed;
 	struct store_refusal failure;
 

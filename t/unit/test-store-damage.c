@@ -379,7 +379,7 @@ static void test_after_kill_rot_before_the_last_commit_is_refused(void **state)
 	rig_append(rig, 2);
 	rig_work(rig);
 	assert_true(size_of(path) > before_last);
-	count = damage(rig, wal, 0, before_last, 499, flip_byte, rig->appended);
+	count = damage(rig, wal, 0, before_last, 251, flip_byte, rig->appended);
 	assert_true(count.tried > 200);
 	assert_int_equal(count.refused, count.tried);
 	free(path);
@@ -397,10 +397,10 @@ static void test_after_kill_a_torn_last_commit_costs_only_itself(void **state)
 	/* It wasn't acknowledged, say. */
 	rig_append(rig, 2);
 	rig_work(rig);
-	count = damage(rig, wal, before_last, SIZE_MAX, 297, flip_byte, acknowledged);
+	count = damage(rig, wal, before_last, SIZE_MAX, 149, flip_byte, acknowledged);
 	assert_true(count.tried > 40);
 	assert_int_equal(count.refused, 0);
-	count = damage(rig, wal, before_last, SIZE_MAX, 297, cut, acknowledged);
+	count = damage(rig, wal, before_last, SIZE_MAX, 149, cut, acknowledged);
 	assert_int_equal(count.refused, 0);
 	free(path);
 }

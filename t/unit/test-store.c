@@ -395,9 +395,9 @@ static void test_the_lag_is_what_the_tree_has_not(void **state)
 	rig_work(rig);
 	assert_int_equal(store_lag(rig->store).count, 5000);
 	rig_write_tree(rig, 3000);
-	assert_false(store_can_write_tree(rig->store));
+	assert_true(store_is_writing_tree(rig->store));
 	rig_work(rig);
-	assert_true(store_can_write_tree(rig->store));
+	assert_false(store_is_writing_tree(rig->store));
 	assert_in_range(store_lag(rig->store).count, 2000, 2999);
 	rig_close(rig);
 	store_must_open(rig);
@@ -406,6 +406,28 @@ static void test_the_lag_is_what_the_tree_has_not(void **state)
 	rig_work(rig);
 	assert_int_equal(store_lag(rig->store).count, 0);
 	assert_int_equal(store_lag(rig->store).size, 0);
+}
+
+static void test_write_outs_follow_each_other(void **state)
+{
+	struct rig *rig = *state;
+	unsigned n = 0;
+
+	store_must_open(rig);
+	rig_append(rig, STORE_WRITEOUTS_MAX);
+	rig_work(rig);
+	while (store_can_write_tree(rig->store))
+		rig_write_tree(rig, ++n);
+	assert_int_equal(n, STORE_WRITEOUTS_MAX);
+	assert_true(store_step(rig->store, STORE_TREE_WORKER));
+	assert_true(store_step(rig->store, STORE_TREE_WORKER));
+	assert_int_equal(rig->tree, 0);
+	store_poll(rig->store);
+	assert_int_equal(rig->tree, 2);
+	assert_true(store_can_write_tree(rig->store));
+	rig_close(rig);
+	store_must_open(rig);
+	assert_int_equal(rig->loaded_tree, n);
 }
 
 /* ---- threads ---- */
@@ -549,6 +571,7 @@ int main(void)
 		TEST(test_a_reader_does_not_stop_the_log),
 		TEST(test_the_log_may_have_its_own_directory),
 		TEST(test_the_lag_is_what_the_tree_has_not),
+		TEST(test_write_outs_follow_each_other),
 		TEST(test_workers_work_beside_the_loop),
 		TEST(test_a_segment_can_be_read_alive_and_dead),
 		TEST(test_reading_a_segment_ends_when_told_or_refused),
