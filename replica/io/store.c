@@ -122,7 +122,7 @@ static struct store *alloc_store(const struct store_options *options,
 	list_init(&store->written);
 	ASSERT(pthread_mutex_init(&store->mutex, NULL) == 0);
 	for (size_t i = 0; i < 2; i++)
-		ASSERT(pthread_cond_init(&store->threads[i].wake, NULL) == 0);
+		ASSERT(sem_init(&store->threads[i].wake, 0, 0) == 0);
 	return store;
 }
 
@@ -150,7 +150,7 @@ static void free_store(struct store *store)
 	store_lag_release(&store->lag);
 	free(store->segments);
 	for (size_t i = 0; i < 2; i++)
-		ASSERT(pthread_cond_destroy(&store->threads[i].wake) == 0);
+		ASSERT(sem_destroy(&store->threads[i].wake) == 0);
 	ASSERT(pthread_mutex_destroy(&store->mutex) == 0);
 	free(store->vfs);
 	free(store);
@@ -416,16 +416,16 @@ void store_cork(struct store *store)
 
 void store_uncork(struct store *store)
 {
-	bool has_jobs;
+	bool stops_waiting;
 
 	ASSERT(store->is_corked);
 	store->is_corked = false;
 	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
-	has_jobs = !list_is_empty(&store->jobs);
+	stops_waiting =
+		!list_is_empty(&store->jobs) && store_stops_waiting(store, STORE_LOG_WORKER);
 	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
-	/* Not with the lock held, on which the worker would wait at once. */
-	if (has_jobs)
-		store_wake(store, STORE_LOG_WORKER);
+	if (stops_waiting)
+		store_post(store, STORE_LOG_WORKER);
 }
 
 size_t store_queue_size(struct store *store)

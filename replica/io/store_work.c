@@ -25,9 +25,33 @@ static void unlock(struct store *store)
 	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
 }
 
+bool store_stops_waiting(struct store *store, enum store_worker worker)
+{
+	bool was_waiting = store->threads[worker].is_waiting;
+
+	store->threads[worker].is_waiting = false;
+	return was_waiting;
+}
+
+void store_post(struct store *store, enum store_worker worker)
+{
+	ASSERT(sem_post(&store->threads[worker].wake) == 0);
+}
+
 void store_wake(struct store *store, enum store_worker worker)
 {
-	ASSERT(pthread_cond_signal(&store->threads[worker].wake) == 0);
+	if (store_stops_waiting(store, worker))
+		store_post(store, worker);
+}
+
+/* With the mutex held, which is released meanwhile. */
+static void wait_for_wake(struct store *store, struct store_thread *thread)
+{
+	thread->is_waiting = true;
+	unlock(store);
+	while (sem_wait(&thread->wake) != 0)
+		ASSERT(errno == EINTR);
+	lock(store);
 }
 
 void store_job_free(struct store_job *job)
@@ -118,6 +142,20 @@ static void list_segment(struct store *store, const struct store_batch *batch)
 		.first_zxid = batch->first_zxid,
 		.previous_zxid = batch->previous_zxid,
 	};
+	unlock(store);
+}
+
+/*
+ * Half a segment ahead: by then the tree has mostly passed the segment before,
+ * whose WAL can be used again.
+ */
+static void ask_for_next(struct store *store)
+{
+	if (store->has_asked || !(store->is_makeshift ||
+				  store_segment_is_full(&store->segment, store->segment_size / 2)))
+		return;
+	store->has_asked = true;
+	lock(store);
 	if (store->next == STORE_NEXT_NONE) {
 		store->next = STORE_NEXT_WANTED;
 		store_wake(store, STORE_TREE_WORKER);
@@ -134,14 +172,18 @@ static int write_batch(struct store *store, const struct store_batch *batch,
 
 	if (is_makeshift)
 		error = store_segment_make(&store->dir, made, ret_refusal);
-	if (made)
+	if (made) {
 		store->is_makeshift = is_makeshift;
+		store->has_asked = false;
+	}
 	if (made && !error)
 		error = begin_segment(store, made, batch, ret_refusal);
 	if (!error)
 		error = store_segment_write(&store->segment, batch, ret_refusal);
 	if (made && !error)
 		list_segment(store, batch);
+	if (!error)
+		ask_for_next(store);
 	free(made);
 	return error;
 }
@@ -331,7 +373,7 @@ static void run(struct store *store, enum store_worker worker)
 			continue;
 		lock(store);
 		while (!has_work(store, worker) && !store->is_stopping && !store->has_failed)
-			ASSERT(pthread_cond_wait(&thread->wake, &store->mutex) == 0);
+			wait_for_wake(store, thread);
 		is_over = !has_work(store, worker);
 		unlock(store);
 	}

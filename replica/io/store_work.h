@@ -2,6 +2,7 @@
 #define IO_STORE_WORK_H
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "replica/io/store.h"
 #include "replica/io/store_dir.h"
@@ -31,10 +32,15 @@ struct store_job {
 /* The log segment that comes next. LACKING: there was no room; it is wanted again when some is. */
 enum store_next { STORE_NEXT_NONE, STORE_NEXT_WANTED, STORE_NEXT_READY, STORE_NEXT_LACKING };
 
+/*
+ * A semaphore and not a condition, after which the mutex is unlocked by a system
+ * call: each is felt at one transaction a commit.
+ */
 struct store_thread {
 	pthread_t thread;
-	pthread_cond_t wake;
 	bool is_running;
+	bool is_waiting; /* under the mutex: for the semaphore, which is posted once for it */
+	sem_t wake;
 };
 
 struct store {
@@ -60,6 +66,7 @@ struct store {
 	struct store_state_db state_db;
 	struct store_segment segment;
 	bool is_makeshift; /* the segment was made in a hurry, without a WAL */
+	bool has_asked;    /* for the next */
 
 	/* the tree worker's, likewise */
 	struct store_tree_db tree;
@@ -95,6 +102,9 @@ void store_stop_threads(struct store *store);
 
 /* With the mutex held: there is something new for that worker. */
 void store_wake(struct store *store, enum store_worker worker);
+/* The same in two steps, so that the worker doesn't wake up to wait for the mutex. */
+bool store_stops_waiting(struct store *store, enum store_worker worker); /* with it held */
+void store_post(struct store *store, enum store_worker worker);          /* then, without */
 
 /* Takes NULL. */
 void store_job_free(struct store_job *job);

@@ -1,4 +1,5 @@
 /* What the store keeps. */
+#include <dirent.h>
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -287,6 +288,22 @@ static void fill_segment(struct rig *rig)
 	assert_int_equal(store_count_segments(rig), segments + 1);
 }
 
+static bool segment_has_wal(const struct rig *rig, ino_t inode)
+{
+	char *dir = store_file(rig, "");
+	DIR *stream = opendir(dir);
+	struct dirent *entry;
+	bool has = false;
+
+	assert_non_null(stream);
+	while ((entry = readdir(stream)))
+		if (strncmp(entry->d_name, "log.1.0", 7) == 0 && strstr(entry->d_name, ".db-wal"))
+			has = has || stat_of(rig, entry->d_name).st_ino == inode;
+	closedir(stream);
+	free(dir);
+	return has;
+}
+
 static void test_the_wal_of_a_segment_that_is_gone_is_used_again(void **state)
 {
 	struct rig *rig = *state;
@@ -302,7 +319,7 @@ static void test_the_wal_of_a_segment_that_is_gone_is_used_again(void **state)
 		fill_segment(rig);
 		rig_write_tree(rig, rig->durable);
 		rig_work(rig);
-		is_used = i > 0 && stat_of(rig, "log.1.next.db-wal").st_ino == first;
+		is_used = i > 0 && segment_has_wal(rig, first);
 	}
 	assert_true(is_used);
 	fill_segment(rig);
