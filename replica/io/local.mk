@@ -9,6 +9,7 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/node.c %D%/node.h %D%/node_impl.h \
 	%D%/node_clients.c \
 	%D%/node_store.c \
+	%D%/pace.c %D%/pace.h \
 	%D%/properties.c %D%/properties.h \
 	%D%/quorum_server.c %D%/quorum_server.h \
 	%D%/recovery.c %D%/recovery.h \

@@ -130,6 +130,7 @@ static void set_timer(struct node *node)
 	if (nascent)
 		due_ms = min_ms(due_ms, nascent->opened_ms + node->config->sessionless_timeout_ms);
 	due_ms = min_ms(due_ms, node_writeout_due_ms(node));
+	due_ms = min_ms(due_ms, node_intake_due_ms(node));
 	if (due_ms == node->timer_ms)
 		return;
 	node->timer_ms = due_ms;

@@ -195,7 +195,10 @@ void store_set_epochs(struct store *store, int64_t accepted_epoch, int64_t curre
 
 /* ---- the tree ---- */
 
-/* The log beyond the tree's zxid. At or above a maximum, take no new transactions in. */
+/*
+ * The log beyond the tree's zxid. At or above a maximum, take no new transactions
+ * in; before, fewer (pace.h).
+ */
 struct store_lag {
 	uint64_t count;
 	uint64_t size;
