@@ -15,8 +15,11 @@
 #include "src/base/mem.h"
 
 enum {
-	/* SQLite's VFS takes less than 128 KiB at a time. */
-	FILL_SIZE = 64 << 10,
+	/*
+	 * The kernel caches what is written at once in pages as large, and counts such a
+	 * page as written whole whenever a part of it is.
+	 */
+	FILL_SIZE = 8 << 10,
 	/* Synced at a time, so that the log's own syncs don't wait long. */
 	SYNC_SIZE = 8 << 20,
 	/* The disk must have room for so many WALs, or none is made ahead. */
