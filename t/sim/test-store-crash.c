@@ -83,9 +83,28 @@ static void append_one_by_one(struct rig *rig)
 	}
 }
 
+/* How often a WAL was kept for a segment to come. */
+static unsigned wals_kept;
+
+/* Let the tree pass segments, so that their WALs are used again. */
+static void pass_segments(struct rig *rig)
+{
+	char *old = mem_printf("%s/zkfs-1/log.1.old.db-wal", rig->data_dir);
+
+	for (unsigned i = 0; i < 2 && !rig->has_failed; i++) {
+		rig_append(rig, 6);
+		rig_work(rig);
+		if (store_can_write_tree(rig->store) && rig->durable > rig->tree_written)
+			rig_write_tree(rig, rig->durable);
+		rig_work(rig);
+		wals_kept += access(old, F_OK) == 0;
+	}
+	free(old);
+}
+
 static void live_round(struct rig *rig, struct prng *prng)
 {
-	switch (prng_below(prng, 9)) {
+	switch (prng_below(prng, 10)) {
 	case 0:
 		rig_set_epochs(rig);
 		append_some(rig, prng);
@@ -107,6 +126,9 @@ static void live_round(struct rig *rig, struct prng *prng)
 		break;
 	case 6:
 		append_one_by_one(rig);
+		break;
+	case 7:
+		pass_segments(rig);
 		break;
 	default:
 		append_some(rig, prng);
@@ -230,6 +252,7 @@ static void test_every_crash_is_survived(void **state)
 
 	for (unsigned seed = 1; seed <= seeds; seed++)
 		crash_must_be_survived(seed);
+	assert_true(wals_kept > 100);
 }
 
 /* ---- a change that fails ---- */
