@@ -22,6 +22,8 @@ enum {
 	/* Every so often a value that takes more than one page. */
 	LARGE_EVERY = 31,
 	LARGE_SIZE = 9000,
+	/* Of what the tests append, one holds all. */
+	SEGMENT_SIZE = 1 << 20,
 };
 
 zxid_t rig_zxid(unsigned n)
@@ -163,8 +165,7 @@ static struct tree_row make_row(unsigned n, unsigned branch, char path[16], stru
 		.path = bytes_of_text(path),
 		.data = is_null_data(n) ? BYTES_NULL : buf_bytes(data),
 		.acls = n % 11 == 0 ? (struct zk_acls){.count = -1, .encoded = bytes_of("", 0)}
-				    : (struct zk_acls){.count = 1,
-						       .encoded = bytes_of_text("not looked into")},
+				    : zk_acls_open(),
 		.stat =
 			{
 				.czxid = rig_zxid(n) - 1,
@@ -232,6 +233,7 @@ static void truncated(void *data)
 	ASSERT(!rig->has_failed && rig->has_before && !rig->is_staging);
 	ASSERT(number_of(store_state(rig->store)->logged_zxid) == rig->truncated_to);
 	rig->has_before = false;
+	rig->truncations++;
 }
 
 static void epochs_durable(void *data)
@@ -244,6 +246,7 @@ static void epochs_durable(void *data)
 		rig->has_before = false;
 		rig->is_staging = false;
 		rig->is_installing = false;
+		rig->installations++;
 		rig->generation = store_state(rig->store)->generation;
 	}
 }
@@ -387,7 +390,11 @@ static int load_txn(zxid_t zxid, struct bytes txn, bool committed, struct store_
 
 void rig_init(struct rig *rig, const char *dir)
 {
-	*rig = (struct rig){.data_dir = mem_strdup(dir), .myid = STORE_MYID_NONE};
+	*rig = (struct rig){
+		.data_dir = mem_strdup(dir),
+		.myid = STORE_MYID_NONE,
+		.segment_size = SEGMENT_SIZE,
+	};
 }
 
 void rig_release(struct rig *rig)
@@ -669,6 +676,7 @@ void rig_abort_generation(struct rig *rig)
 	ASSERT(rig->is_staging && !rig->is_installing);
 	rig->is_staging = false;
 	rig->has_before = false;
+	rig->abortions++;
 	set_history(rig, &rig->before);
 	store_abort_generation(rig->store);
 }

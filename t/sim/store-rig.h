@@ -61,6 +61,7 @@ struct rig {
 	bool is_staging;
 	bool is_installing;
 	unsigned truncated_to;
+	unsigned truncations, installations, abortions; /* so many were done */
 
 	/* what the load gave */
 	unsigned loaded_tree;

@@ -27,8 +27,11 @@
 
 enum {
 	ROUNDS = 24,
+	ROUNDS_OF_ENSEMBLE = 20,
 	ROUNDS_AFTER = 4,
-	/* A segment of the first kind holds a few commits, one of the second is checkpointed. */
+	/* Of as many seeds, all but the first are lives of a standalone. */
+	SEEDS_A_LIFE = 3,
+	/* Of the first kind a segment holds a few commits, of the second some more. */
 	SEGMENT_SIZE_SMALL = 2500,
 	SEGMENT_SIZE_LARGE = 12000,
 };
@@ -85,7 +88,6 @@ static void write_tree(struct rig *rig, struct prng *prng)
 	(void)store_step(rig->store, STORE_TREE_WORKER);
 }
 
-/* Until a checkpoint begins the WAL anew, if the segment holds so many. */
 static void append_one_by_one(struct rig *rig)
 {
 	for (unsigned i = 0; i < 10; i++) {
@@ -117,36 +119,93 @@ static void truncate_some(struct rig *rig, struct prng *prng)
 		rig_work(rig);
 }
 
-/* Begin one, or bring the one that was begun to some end. */
-static void change_generation(struct rig *rig, struct prng *prng)
+static void step_some(struct rig *rig, struct prng *prng)
 {
-	if (!rig->has_before) {
-		rig_work(rig);
-		if (!rig->has_failed)
-			rig_begin_generation(rig, (unsigned)prng_below(prng, rig->appended + 20));
-	} else if (rig->is_staging && !rig->is_installing) {
-		if (prng_below(prng, 3))
-			rig_install_generation(rig);
-		else
-			rig_abort_generation(rig);
-	}
-	for (uint64_t steps = prng_below(prng, 8); steps > 0; steps--)
+	for (uint64_t steps = prng_below(prng, 12); steps > 0; steps--)
 		(void)store_step(rig->store,
 				 prng_below(prng, 3) ? STORE_TREE_WORKER : STORE_LOG_WORKER);
 }
 
-static void live_round(struct rig *rig, struct prng *prng)
+static void end_generation(struct rig *rig, struct prng *prng)
 {
-	switch (prng_below(prng, 13)) {
+	if (prng_below(prng, 3))
+		rig_install_generation(rig);
+	else
+		rig_abort_generation(rig);
+	step_some(rig, prng);
+}
+
+/* Begin one, and bring one that was begun to some end, at once or in a later round. */
+static void change_generation(struct rig *rig, struct prng *prng)
+{
+	if (!rig->has_before) {
+		rig_work(rig);
+		if (rig->has_failed)
+			return;
+		rig_begin_generation(rig, (unsigned)prng_below(prng, rig->appended + 20));
+		step_some(rig, prng);
+		if (prng_below(prng, 2))
+			append_some(rig, prng);
+		if (prng_below(prng, 3) == 0)
+			return;
+	}
+	if (rig->is_staging && !rig->is_installing)
+		end_generation(rig, prng);
+}
+
+static void live_round_of_ensemble(struct rig *rig, struct prng *prng)
+{
+	switch (prng_below(prng, 8)) {
 	case 0:
-		set_epochs(rig, prng);
+		write_tree(rig, prng);
 		break;
-	case 9:
+	case 1:
+		rig_work(rig);
+		break;
+	case 2:
+	case 3:
 		truncate_some(rig, prng);
 		break;
-	case 10:
-	case 11:
+	case 4:
+	case 5:
 		change_generation(rig, prng);
+		break;
+	case 6:
+		rig_close(rig);
+		if (rig_open(rig) != 0)
+			(void)expect(may_fail || crash_disk_is_down(), rig, "reopen");
+		break;
+	default:
+		append_some(rig, prng);
+	}
+	if (rig->store)
+		store_poll(rig->store);
+}
+
+/* How often a WAL was kept for a segment to come. */
+static unsigned wals_kept;
+
+/* Let the tree pass segments, so that their WALs are used again. */
+static void pass_segments(struct rig *rig)
+{
+	char *old = mem_printf("%s/zkfs-1/log.1.old.db-wal", rig->data_dir);
+
+	for (unsigned i = 0; i < 2 && !rig->has_failed; i++) {
+		rig_append(rig, 6);
+		rig_work(rig);
+		if (store_can_write_tree(rig->store) && rig->durable > rig->tree_written)
+			rig_write_tree(rig, rig->durable);
+		rig_work(rig);
+		wals_kept += access(old, F_OK) == 0;
+	}
+	free(old);
+}
+
+static void live_round(struct rig *rig, struct prng *prng)
+{
+	switch (prng_below(prng, 10)) {
+	case 0:
+		set_epochs(rig, prng);
 		break;
 	case 1:
 	case 2:
@@ -166,6 +225,9 @@ static void live_round(struct rig *rig, struct prng *prng)
 	case 6:
 		append_one_by_one(rig);
 		break;
+	case 7:
+		pass_segments(rig);
+		break;
 	default:
 		append_some(rig, prng);
 	}
@@ -173,12 +235,16 @@ static void live_round(struct rig *rig, struct prng *prng)
 		store_poll(rig->store);
 }
 
-static void live(struct rig *rig, struct prng *prng, unsigned rounds)
+static void live(struct rig *rig, struct prng *prng, bool is_of_ensemble, unsigned rounds)
 {
 	if (!rig->store && rig_open(rig) != 0)
 		(void)expect(may_fail || crash_disk_is_down(), rig, "open");
-	for (unsigned i = 0; i < rounds && rig->store && !rig->has_failed; i++)
-		live_round(rig, prng);
+	for (unsigned i = 0; i < rounds && rig->store && !rig->has_failed; i++) {
+		if (is_of_ensemble)
+			live_round_of_ensemble(rig, prng);
+		else
+			live_round(rig, prng);
+	}
 }
 
 /* ---- a crash ---- */
@@ -219,6 +285,16 @@ static void cut_power_after_kill(struct rig *rig)
 	reopen_and_check(rig, &told);
 }
 
+/* What the lives that were lived to their end had in them. */
+static unsigned truncations, installations, abortions;
+
+static void note_life(const struct rig *rig)
+{
+	truncations += rig->truncations;
+	installations += rig->installations;
+	abortions += rig->abortions;
+}
+
 /* One life with a crash at that change. False if it ended before. */
 static bool live_and_crash(const char *dir, uint64_t seed, unsigned change, unsigned lies)
 {
@@ -226,6 +302,7 @@ static bool live_and_crash(const char *dir, uint64_t seed, unsigned change, unsi
 	struct prng prng;
 	struct told told;
 	enum crash_kind kind = change % 3 == 0 ? CRASH_KILL : CRASH_POWER;
+	bool is_of_ensemble = seed % SEEDS_A_LIFE == 1;
 	bool crashed;
 
 	prng_init(&prng, seed);
@@ -235,7 +312,7 @@ static bool live_and_crash(const char *dir, uint64_t seed, unsigned change, unsi
 	rig.vfs = CRASH_VFS_NAME;
 	rig.segment_size = seed % 2 == 0 ? SEGMENT_SIZE_LARGE : SEGMENT_SIZE_SMALL;
 	crash_disk_arm(change, kind);
-	live(&rig, &prng, ROUNDS);
+	live(&rig, &prng, is_of_ensemble, is_of_ensemble ? ROUNDS_OF_ENSEMBLE : ROUNDS);
 	crashed = crash_disk_is_down();
 	if (crashed) {
 		told = told_by(&rig);
@@ -248,12 +325,14 @@ static bool live_and_crash(const char *dir, uint64_t seed, unsigned change, unsi
 		told = told_by(&rig);
 		rig_close(&rig);
 		crash_disk_arm(1 + change % 97, CRASH_POWER);
-		live(&rig, &prng, ROUNDS_AFTER);
+		live(&rig, &prng, is_of_ensemble, ROUNDS_AFTER);
 		if (crash_disk_is_down()) {
 			told = told_by(&rig);
 			reopen_and_check(&rig, &told);
 		}
 	}
+	if (!crashed)
+		note_life(&rig);
 	rig_release(&rig);
 	crash_disk_release();
 	rig_remove_dir(dir);
@@ -296,6 +375,10 @@ static void test_every_crash_is_survived(void **state)
 
 	for (unsigned seed = 1; seed <= seeds; seed++)
 		crash_must_be_survived(seed);
+	assert_true(wals_kept > 100);
+	print_message("# %u truncations, %u generations installed, %u aborted\n", truncations,
+		      installations, abortions);
+	assert_true(truncations > 0 && installations > 0 && abortions > 0);
 }
 
 /* ---- a change that fails ---- */
@@ -305,7 +388,7 @@ static void test_every_crash_is_survived(void **state)
  * it (the rig asserts that), whatever the disk says then. False if no change
  * had that number.
  */
-static bool live_and_fail(const char *dir, uint64_t seed, unsigned change)
+static bool live_and_fail(const char *dir, uint64_t seed, bool is_of_ensemble, unsigned change)
 {
 	struct rig rig;
 	struct prng prng;
@@ -319,7 +402,7 @@ static bool live_and_fail(const char *dir, uint64_t seed, unsigned change)
 	rig.segment_size = SEGMENT_SIZE_SMALL;
 	may_fail = true;
 	crash_disk_arm(change, CRASH_NOT_BUT_FAIL);
-	live(&rig, &prng, ROUNDS);
+	live(&rig, &prng, is_of_ensemble, is_of_ensemble ? ROUNDS_OF_ENSEMBLE : ROUNDS);
 	may_fail = false;
 	came = crash_disk_changes() >= change;
 	if (rig.store && rig.has_failed) {
@@ -334,7 +417,7 @@ static bool live_and_fail(const char *dir, uint64_t seed, unsigned change)
 	return came;
 }
 
-static void test_a_failed_change_is_the_end(void **state)
+static void failures_must_be_the_end(bool is_of_ensemble)
 {
 	unsigned change = 0;
 	bool came = true;
@@ -343,13 +426,19 @@ static void test_a_failed_change_is_the_end(void **state)
 	while (came) {
 		char *dir = rig_make_dir();
 
-		came = live_and_fail(dir, 1, ++change);
+		came = live_and_fail(dir, 1, is_of_ensemble, ++change);
 		rig_remove_dir(dir);
 		free(dir);
 		if (broken[0])
 			fail_msg("change %u: %s", change, broken);
 	}
 	assert_true(change > 100);
+}
+
+static void test_a_failed_change_is_the_end(void **state)
+{
+	failures_must_be_the_end(false);
+	failures_must_be_the_end(true);
 }
 
 /* ---- the test can fail ---- */
@@ -418,6 +507,79 @@ static void test_a_full_disk_loses_nothing(void **state)
 	}
 }
 
+/* No room to make the next segment: the log goes on in the one it has, and says nothing. */
+static void test_a_full_disk_stops_nothing_that_has_its_room(void **state)
+{
+	char *dir = rig_make_dir();
+	struct rig rig;
+
+	crash_disk_init(dir, 1);
+	rig_init(&rig, dir);
+	rig.vfs = CRASH_VFS_NAME;
+	rig.segment_size = SEGMENT_SIZE_LARGE;
+	assert_int_equal(rig_open(&rig), 0);
+	assert_true(store_step(rig.store, STORE_TREE_WORKER));
+	rig_append(&rig, 1);
+	assert_true(store_step(rig.store, STORE_LOG_WORKER));
+	crash_disk_limit(0);
+	for (unsigned i = 0; i < 4; i++) {
+		rig_append(&rig, 3);
+		rig_work(&rig);
+	}
+	assert_false(rig.has_failed);
+	assert_int_equal(rig.durable, 13);
+	/* It fails when it needs the room, and not before. */
+	for (unsigned i = 0; i < 200 && !rig.has_failed; i++) {
+		rig_append(&rig, 3);
+		rig_work(&rig);
+	}
+	assert_true(rig.has_failed);
+	assert_non_null(strstr(rig.refusal.text, "no space left"));
+	rig_close(&rig);
+	crash_disk_limit(-1);
+	assert_int_equal(rig_open(&rig), 0);
+	assert_true(rig.loaded >= rig.durable && rig.loaded >= 13);
+	rig_release(&rig);
+	crash_disk_release();
+	rig_remove_dir(dir);
+	free(dir);
+}
+
+/* With room again once a segment is gone, the next is made after all. */
+static void test_a_disk_that_was_full_is_used_again(void **state)
+{
+	char *dir = rig_make_dir();
+	struct rig rig;
+
+	crash_disk_init(dir, 1);
+	rig_init(&rig, dir);
+	rig.vfs = CRASH_VFS_NAME;
+	rig.segment_size = SEGMENT_SIZE_SMALL;
+	assert_int_equal(rig_open(&rig), 0);
+	rig_append(&rig, 20);
+	rig_work(&rig);
+	rig_append(&rig, 20);
+	assert_true(store_step(rig.store, STORE_LOG_WORKER));
+	crash_disk_limit(0);
+	assert_true(store_step(rig.store, STORE_TREE_WORKER));
+	crash_disk_limit(-1);
+	rig_work(&rig);
+	for (unsigned i = 0; i < 20; i++) {
+		rig_append(&rig, 20);
+		rig_work(&rig);
+		rig_write_tree(&rig, rig.durable);
+		rig_work(&rig);
+	}
+	assert_false(rig.has_failed);
+	rig_close(&rig);
+	assert_int_equal(rig_open(&rig), 0);
+	assert_int_equal(rig.loaded, 440);
+	rig_release(&rig);
+	crash_disk_release();
+	rig_remove_dir(dir);
+	free(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -427,6 +589,8 @@ int main(void)
 		cmocka_unit_test(test_databases_without_sync_show),
 		cmocka_unit_test(test_directories_without_sync_show),
 		cmocka_unit_test(test_a_full_disk_loses_nothing),
+		cmocka_unit_test(test_a_full_disk_stops_nothing_that_has_its_room),
+		cmocka_unit_test(test_a_disk_that_was_full_is_used_again),
 	};
 
 	/* Nothing is synced, so memory does as well; a machine without it takes longer. */

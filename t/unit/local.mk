@@ -46,6 +46,12 @@ t_unit_test_properties_SOURCES = %D%/test-properties.c %D%/cmocka.h
 t_unit_test_properties_CFLAGS = $(unit_cflags)
 t_unit_test_properties_LDADD = src/base/libbase.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-pace
+TESTS += %D%/test-pace
+t_unit_test_pace_SOURCES = %D%/test-pace.c %D%/cmocka.h
+t_unit_test_pace_CFLAGS = $(unit_cflags)
+t_unit_test_pace_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-config
 TESTS += %D%/test-config
 t_unit_test_config_SOURCES = %D%/test-config.c %D%/cmocka.h
@@ -130,6 +136,12 @@ TESTS += %D%/test-store-damage
 t_unit_test_store_damage_SOURCES = %D%/test-store-damage.c $(store_fixture)
 t_unit_test_store_damage_CFLAGS = $(unit_cflags)
 t_unit_test_store_damage_LDADD = $(store_libs)
+
+check_PROGRAMS += %D%/test-store-generations
+TESTS += %D%/test-store-generations
+t_unit_test_store_generations_SOURCES = %D%/test-store-generations.c $(store_fixture)
+t_unit_test_store_generations_CFLAGS = $(unit_cflags)
+t_unit_test_store_generations_LDADD = $(store_libs)
 
 replica_test_libs = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
 	src/zk/libzk.a src/base/libbase.a $(ZLIB_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
@@ -290,6 +302,4 @@ t_unit_client_load_LDADD = src/client/libclient.a src/io/libio.a src/zk/libzk.a 
 	$(UV_LIBS)
 
 EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-election.txt %D%/vectors-log.txt \
-	%D%/vectors-quorum.txt
-EXTRA_DIST += %D%/vectors-client.txt %D%/vectors-log.txt %D%/vectors-quorum.txt \
-	%D%/vectors-snapshot.txt
+	%D%/vectors-quorum.txt %D%/vectors-snapshot.txt
