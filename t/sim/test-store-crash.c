@@ -27,7 +27,7 @@
 
 enum {
 	ROUNDS = 24,
-	ROUNDS_OF_ENSEMBLE = 20,
+	ROUNDS_OF_ENSEMBLE = 12,
 	ROUNDS_AFTER = 4,
 	/* Of as many seeds, all but the first are lives of a standalone. */
 	SEEDS_A_LIFE = 3,
@@ -128,7 +128,7 @@ static void step_some(struct rig *rig, struct prng *prng)
 
 static void end_generation(struct rig *rig, struct prng *prng)
 {
-	if (prng_below(prng, 3))
+	if (prng_below(prng, 2))
 		rig_install_generation(rig);
 	else
 		rig_abort_generation(rig);
@@ -153,11 +153,33 @@ static void change_generation(struct rig *rig, struct prng *prng)
 		end_generation(rig, prng);
 }
 
+/* How often a WAL was kept for a segment to come. */
+static unsigned wals_kept;
+
+/* Let the tree pass segments, so that their WALs are used again. */
+static void pass_segments(struct rig *rig)
+{
+	char *old = mem_printf("%s/zkfs-1/log.1.old.db-wal", rig->data_dir);
+
+	for (unsigned i = 0; i < 2 && !rig->has_failed; i++) {
+		rig_append(rig, 6);
+		rig_work(rig);
+		if (store_can_write_tree(rig->store) && rig->durable > rig->tree_written)
+			rig_write_tree(rig, rig->durable);
+		rig_work(rig);
+		wals_kept += access(old, F_OK) == 0;
+	}
+	free(old);
+}
+
 static void live_round_of_ensemble(struct rig *rig, struct prng *prng)
 {
-	switch (prng_below(prng, 8)) {
+	switch (prng_below(prng, 9)) {
 	case 0:
 		write_tree(rig, prng);
+		break;
+	case 7:
+		pass_segments(rig);
 		break;
 	case 1:
 		rig_work(rig);
@@ -180,25 +202,6 @@ static void live_round_of_ensemble(struct rig *rig, struct prng *prng)
 	}
 	if (rig->store)
 		store_poll(rig->store);
-}
-
-/* How often a WAL was kept for a segment to come. */
-static unsigned wals_kept;
-
-/* Let the tree pass segments, so that their WALs are used again. */
-static void pass_segments(struct rig *rig)
-{
-	char *old = mem_printf("%s/zkfs-1/log.1.old.db-wal", rig->data_dir);
-
-	for (unsigned i = 0; i < 2 && !rig->has_failed; i++) {
-		rig_append(rig, 6);
-		rig_work(rig);
-		if (store_can_write_tree(rig->store) && rig->durable > rig->tree_written)
-			rig_write_tree(rig, rig->durable);
-		rig_work(rig);
-		wals_kept += access(old, F_OK) == 0;
-	}
-	free(old);
 }
 
 static void live_round(struct rig *rig, struct prng *prng)
