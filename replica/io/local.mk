@@ -13,12 +13,16 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/store.c %D%/store.h \
 	%D%/store_db.c %D%/store_db.h \
 	%D%/store_dir.c %D%/store_dir.h \
+	%D%/store_generation.c \
 	%D%/store_lag.c %D%/store_lag.h \
 	%D%/store_read_log.c \
 	%D%/store_recover.c %D%/store_recover.h \
 	%D%/store_segment.c %D%/store_segment.h \
+	%D%/store_snapshot.c \
+	%D%/store_stage.c \
 	%D%/store_state.c %D%/store_state.h \
 	%D%/store_tree.c %D%/store_tree.h %D%/store_tree_load.c \
+	%D%/store_truncate.c %D%/store_truncate.h \
 	%D%/store_wal.c %D%/store_wal.h \
 	%D%/store_work.c %D%/store_work.h \
 	%D%/store_writeout.c %D%/store_writeout.h

@@ -1,9 +1,11 @@
 #include "replica/io/store.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "replica/io/store_truncate.h"
 #include "replica/io/store_work.h"
 #include "src/base/assert.h"
 #include "src/base/mem.h"
@@ -26,7 +28,8 @@ static int check_tree_is_new(struct store *store, struct store_refusal *ret_refu
 /* state.db comes last: it says that the rest is there. */
 static int create(struct store *store, int64_t myid, struct store_refusal *ret_refusal)
 {
-	struct store_state_row state = {.myid = myid, .generation = 1};
+	struct store_state_row state = {
+		.myid = myid, .generation = 1, .truncate_zxid = STORE_TRUNCATE_NONE};
 	char *tree = store_dir_tree(&store->dir, state.generation);
 	int error;
 
@@ -102,6 +105,7 @@ static int open_files(struct store *store, const struct store_options *options,
 	if (error)
 		return error;
 	store->generation = store->state_db.row.generation;
+	store->last_generation = store->generation;
 	error = open_tree(store, ret_refusal);
 	if (!error)
 		note_state(store);
@@ -118,6 +122,8 @@ static struct store *alloc_store(const struct store_options *options,
 	store->events = *events;
 	store->data = data;
 	list_init(&store->jobs);
+	list_init(&store->stage_batches);
+	list_init(&store->voids);
 	ASSERT(pthread_mutex_init(&store->mutex, NULL) == 0);
 	for (size_t i = 0; i < 2; i++)
 		ASSERT(pthread_cond_init(&store->threads[i].wake, NULL) == 0);
@@ -126,6 +132,8 @@ static struct store *alloc_store(const struct store_options *options,
 
 static void free_store(struct store *store)
 {
+	ASSERT(store->snapshot_count == 0);
+	store_release_generations(store);
 	store_segment_close(&store->segment);
 	store_tree_close(&store->tree);
 	store_state_close(&store->state_db);
@@ -139,6 +147,7 @@ static void free_store(struct store *store)
 	store_writeout_free(store->written);
 	store_lag_release(&store->lag);
 	free(store->segments);
+	free(store->news);
 	for (size_t i = 0; i < 2; i++)
 		ASSERT(pthread_cond_destroy(&store->threads[i].wake) == 0);
 	ASSERT(pthread_mutex_destroy(&store->mutex) == 0);
@@ -173,8 +182,54 @@ static int replay_txn(zxid_t zxid, struct bytes txn, bool committed, void *data,
 {
 	struct replay *replay = data;
 
-	store_lag_add(&replay->store->lag, zxid, bytes_size(txn));
+	if (!replay->store->is_loaded)
+		store_lag_add(&replay->store->lag, zxid, bytes_size(txn));
 	return replay->loader->txn(zxid, txn, committed, ret_refusal, replay->data);
+}
+
+static int replay_history(zxid_t zxid, struct bytes txn, bool committed, void *data,
+			  struct store_refusal *ret_refusal)
+{
+	struct replay *replay = data;
+
+	return replay->loader->history(zxid, txn, ret_refusal, replay->data);
+}
+
+static int recover_log(struct store *store, const struct store_loader *loader, void *data,
+		       struct store_recovered *ret_recovered, struct store_refusal *ret_refusal)
+{
+	struct replay replay = {.store = store, .loader = loader, .data = data};
+	struct store_recover_handler handler = {
+		.txn = replay_txn,
+		.history = loader->history ? replay_history : NULL,
+		.history_size_max = loader->history_size_max,
+		.data = &replay,
+	};
+
+	return store_recover_log(&store->dir, &store->state_db.row, store->state.tree_zxid,
+				 &handler, ret_recovered, ret_refusal);
+}
+
+/*
+ * What a process that ended had begun, before the log is looked at: the end
+ * that was truncated, and segments that the tree had passed.
+ */
+static int finish_begun(struct store *store, struct store_refusal *ret_refusal)
+{
+	const struct store_state_row *row = &store->state_db.row;
+	int error = 0;
+
+	if (row->truncate_zxid != STORE_TRUNCATE_NONE &&
+	    store->state.tree_zxid > row->truncate_zxid)
+		return store_db_damaged(
+			&store->tree.db, ret_refusal,
+			"its zxid is 0x%" PRIx64 ", but the log was truncated to 0x%" PRIx64,
+			(uint64_t)store->state.tree_zxid, (uint64_t)row->truncate_zxid);
+	error = store_truncate_finish(&store->dir, &store->state_db, ret_refusal);
+	if (!error && row->base_zxid > 0)
+		error = store_dir_remove_logs(&store->dir, store->generation, 0, row->base_zxid,
+					      ret_refusal);
+	return error;
 }
 
 /*
@@ -211,6 +266,8 @@ static void note_recovered(struct store *store, const struct store_recovered *re
 	store->tree_zxid = store->state.tree_zxid;
 	store->state.logged_zxid = recovered->logged_zxid;
 	store->state.committed_zxid = recovered->committed_zxid;
+	store->state.is_empty = recovered->logged_zxid == 0 && store->state.current_epoch == 0;
+	store->tree_written_zxid = store->state.tree_zxid;
 	store->appended_zxid = recovered->logged_zxid;
 	store->durable_zxid = recovered->logged_zxid;
 	store->spare = STORE_SPARE_WANTED;
@@ -220,23 +277,49 @@ static void note_recovered(struct store *store, const struct store_recovered *re
 int store_load(struct store *store, const struct store_loader *loader, void *data,
 	       struct store_refusal *ret_refusal)
 {
-	struct replay replay = {.store = store, .loader = loader, .data = data};
 	struct store_recovered recovered;
 	int error;
 
 	ASSERT(!store->is_loaded);
-	error = store_tree_load(&store->tree, loader, data, ret_refusal);
+	error = finish_begun(store, ret_refusal);
 	if (!error)
-		error = store_recover_log(&store->dir, &store->state_db.row, store->state.tree_zxid,
-					  replay_txn, &replay, &recovered, ret_refusal);
+		error = store_tree_load(&store->tree, loader, data, ret_refusal);
+	if (!error)
+		error = recover_log(store, loader, data, &recovered, ret_refusal);
 	if (error)
 		return error;
+	/* What the truncation changed. */
+	store->state.base_zxid = store->state_db.row.base_zxid;
 	error = tidy(store, &recovered, ret_refusal);
 	if (error)
 		free(recovered.segments);
 	else
 		note_recovered(store, &recovered);
 	return error;
+}
+
+/* The workers have nothing to do, so their files may be read, each by a connection of its own. */
+int store_reload(struct store *store, const struct store_loader *loader, void *data,
+		 struct store_refusal *ret_refusal)
+{
+	struct store_recovered recovered;
+	struct store_tree_db tree;
+	int error;
+
+	ASSERT(store->is_loaded && store_is_idle(store));
+	error = store_tree_open_to_read(&tree, &store->dir, store->generation, ret_refusal);
+	if (error)
+		return error;
+	ASSERT(tree.head.zxid == store->state.tree_zxid);
+	error = store_tree_load(&tree, loader, data, ret_refusal);
+	store_tree_close(&tree);
+	if (!error)
+		error = recover_log(store, loader, data, &recovered, ret_refusal);
+	if (error)
+		return error;
+	store->state.committed_zxid = recovered.committed_zxid;
+	free(recovered.segments);
+	return 0;
 }
 
 /* ---- working ---- */
@@ -255,8 +338,8 @@ bool store_step(struct store *store, enum store_worker worker)
 
 /* What the workers left for the loop thread, taken from under the mutex at once. */
 struct news {
-	zxid_t durable_zxid;
-	unsigned epochs_done;
+	struct store_news *done;
+	size_t count;
 	struct store_writeout *written;
 	bool has_failed;
 };
@@ -267,12 +350,14 @@ static struct news take_news(struct store *store)
 
 	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
 	news = (struct news){
-		.durable_zxid = store->durable_zxid,
-		.epochs_done = store->epochs_done,
+		.done = store->news,
+		.count = store->news_count,
 		.written = store->written,
 		.has_failed = store->has_failed,
 	};
-	store->epochs_done = 0;
+	store->news = NULL;
+	store->news_count = 0;
+	store->news_capacity = 0;
 	store->written = NULL;
 	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
 	return news;
@@ -288,18 +373,49 @@ static void tell_tree(struct store *store, struct store_writeout *written)
 	store->events.tree_durable(store->state.tree_zxid, store->data);
 }
 
+/* Of a generation that was aborted meanwhile nobody wants to hear. */
+static void tell_log(struct store *store, const struct store_news *done)
+{
+	if (done->generation == store->staged_generation)
+		store->staged_logged_zxid = done->zxid;
+	else if (done->generation == store->state.generation)
+		store->state.logged_zxid = done->zxid;
+	else
+		return;
+	store->events.log_durable(done->zxid, store->data);
+}
+
+static void tell_done(struct store *store, const struct store_news *done)
+{
+	switch (done->type) {
+	case STORE_JOB_BATCH:
+		tell_log(store, done);
+		break;
+	case STORE_JOB_TRUNCATE:
+		store->state.logged_zxid = done->zxid;
+		store->state.base_zxid = done->base_zxid;
+		store->events.truncated(store->data);
+		break;
+	case STORE_JOB_INSTALL:
+		store_tell_installed(store);
+		store->events.epochs_durable(store->data);
+		break;
+	default:
+		ASSERT(done->type == STORE_JOB_EPOCHS);
+		store->events.epochs_durable(store->data);
+	}
+}
+
 void store_poll(struct store *store)
 {
 	struct news news = take_news(store);
 
-	if (news.durable_zxid > store->state.logged_zxid) {
-		store->state.logged_zxid = news.durable_zxid;
-		store->events.log_durable(news.durable_zxid, store->data);
-	}
-	for (; news.epochs_done > 0; news.epochs_done--)
-		store->events.epochs_durable(store->data);
+	/* Before all, as one that was handed over before a generation was begun is of the old. */
 	if (news.written)
 		tell_tree(store, news.written);
+	for (size_t i = 0; i < news.count; i++)
+		tell_done(store, &news.done[i]);
+	free(news.done);
 	if (news.has_failed && !store->has_told_failure) {
 		store->has_told_failure = true;
 		store->events.failed(store->failure.text, store->data);
@@ -322,12 +438,14 @@ void store_close(struct store *store)
 {
 	if (!store)
 		return;
-	if (store->threads[0].is_running) {
+	if (store->staged_generation && !store->is_installing)
+		store_abort_generation(store);
+	if (store->threads[0].is_running)
 		store_stop_threads(store);
-	} else if (store->is_loaded) {
-		while (store_work(store, STORE_LOG_WORKER) || store_work(store, STORE_TREE_WORKER))
-			;
-	}
+	/* What the one waits for the other may have finished last. */
+	while (store->is_loaded &&
+	       (store_work(store, STORE_LOG_WORKER) || store_work(store, STORE_TREE_WORKER)))
+		;
 	if (store->is_loaded && !store->has_failed)
 		note_close(store);
 	free_store(store);
@@ -340,8 +458,7 @@ const struct store_state *store_state(const struct store *store)
 
 /* ---- the log ---- */
 
-/* With the mutex held: memory for a job, behind the others. */
-static struct store_job *new_job(struct store *store)
+struct store_job *store_new_job(struct store *store, enum store_job_type type)
 {
 	struct store_job *job = store->free_job;
 
@@ -350,9 +467,10 @@ static struct store_job *new_job(struct store *store)
 		job = mem_zalloc(sizeof(*job));
 		store_batch_init(&job->batch);
 	}
-	job->is_epochs = false;
+	job->type = type;
 	store_batch_reset(&job->batch, store->appended_zxid);
 	list_append(&store->jobs, &job->link);
+	store->jobs_in_hand++;
 	return job;
 }
 
@@ -362,10 +480,10 @@ static struct store_job *job_for(struct store *store, struct bytes txn)
 	struct store_job *last;
 
 	if (list_is_empty(&store->jobs))
-		return new_job(store);
+		return store_new_job(store, STORE_JOB_BATCH);
 	last = list_item(store->jobs.prev, struct store_job, link);
-	if (last->is_epochs || !store_batch_has_room(&last->batch, txn))
-		return new_job(store);
+	if (last->type != STORE_JOB_BATCH || !store_batch_has_room(&last->batch, txn))
+		return store_new_job(store, STORE_JOB_BATCH);
 	return last;
 }
 
@@ -393,7 +511,8 @@ int store_append(struct store *store, zxid_t zxid, struct bytes txn, zxid_t comm
 	if (error)
 		return error;
 	store->appended_zxid = zxid;
-	store_lag_add(&store->lag, zxid, bytes_size(txn));
+	store_lag_add(store->staged_generation ? &store->staged_lag : &store->lag, zxid,
+		      bytes_size(txn));
 	return 0;
 }
 
@@ -435,10 +554,25 @@ void store_set_epochs(struct store *store, int64_t accepted_epoch, int64_t curre
 	store->state.accepted_epoch = accepted_epoch;
 	store->state.current_epoch = current_epoch;
 	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
-	job = new_job(store);
-	job->is_epochs = true;
+	job = store_new_job(store, STORE_JOB_EPOCHS);
 	job->accepted_epoch = accepted_epoch;
 	job->current_epoch = current_epoch;
+	store_wake(store, STORE_LOG_WORKER);
+	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
+}
+
+void store_truncate(struct store *store, zxid_t zxid)
+{
+	struct store_job *job;
+
+	ASSERT(store->is_loaded && store->staged_generation == 0);
+	ASSERT(zxid >= store->state.base_zxid && zxid >= store->tree_written_zxid &&
+	       zxid <= store->appended_zxid);
+	store->appended_zxid = zxid;
+	store_lag_cut(&store->lag, zxid);
+	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
+	job = store_new_job(store, STORE_JOB_TRUNCATE);
+	job->zxid = zxid;
 	store_wake(store, STORE_LOG_WORKER);
 	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
 }
@@ -452,7 +586,7 @@ struct store_lag store_lag(const struct store *store)
 
 bool store_can_write_tree(const struct store *store)
 {
-	return !store->is_writing_tree;
+	return !store->is_writing_tree && store->staged_generation == 0;
 }
 
 void store_write_tree(struct store *store, struct store_writeout *writeout)
@@ -461,6 +595,7 @@ void store_write_tree(struct store *store, struct store_writeout *writeout)
 	ASSERT(writeout->zxid >= store->state.tree_zxid &&
 	       writeout->zxid <= store->state.logged_zxid);
 	store->is_writing_tree = true;
+	store->tree_written_zxid = writeout->zxid;
 	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
 	store->writeout = writeout;
 	store_wake(store, STORE_TREE_WORKER);

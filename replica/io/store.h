@@ -37,8 +37,13 @@
  *	...
  *	store_close(store)
  *
+ * A replica of an ensemble also drops the end of its log (store_truncate), takes
+ * over another's tree as a new generation (store_begin_generation), and gives
+ * its own to others (store_open_snapshot).
+ *
  * Invariants:
  *  1. log_durable(z) is reported after everything up to z was synced, and once only for each z
+ *     (of a generation, and if no truncation comes between)
  *  2. tree <= logged; a segment is unlinked only when its successor begins at or below tree + 1
  *  3. after failed() nothing is reported any more, and nothing more is written
  *  4. what was reported durable is there after any crash, or the next open or load is refused
@@ -68,6 +73,8 @@ enum {
 	/* How far the tree may lag behind the log before intake has to slow. */
 	STORE_LAG_SIZE_MAX = 64 << 20,
 	STORE_LAG_COUNT_MAX = 200000,
+	/* Staged rows that wait for the tree worker at which no more should come. */
+	STORE_STAGE_SIZE_MAX = 8 << 20,
 };
 
 enum { STORE_MYID_NONE = -1 };
@@ -85,8 +92,13 @@ struct store_events {
 	void (*notify)(void *data);
 	/* Every transaction up to zxid is durable. */
 	void (*log_durable)(zxid_t zxid, void *data);
-	/* Once for each store_set_epochs: it, and all that was appended before, is durable. */
+	/*
+	 * Once for each store_set_epochs and store_install_generation: it, and all that was
+	 * appended before, is durable.
+	 */
 	void (*epochs_durable)(void *data);
+	/* Once for each store_truncate, which is durable. */
+	void (*truncated)(void *data);
 	/* The tree on disk is that of zxid; another write-out is possible. */
 	void (*tree_durable)(zxid_t zxid, void *data);
 	/* Something could not be written. The process has to end: say the sentence and exit. */
@@ -108,6 +120,13 @@ struct store_state {
 	 * logged_zxid. Not kept up to date afterwards.
 	 */
 	zxid_t committed_zxid;
+	/*
+	 * At load: it holds no transaction, and never acknowledged a NEWLEADER. So it does not
+	 * know what an ensemble that it belongs to may have committed, and must not vote as if
+	 * that were nothing (lessons R18). An accepted epoch alone does not change that: it is
+	 * promised before anything is synchronized. Not kept up to date afterwards.
+	 */
+	bool is_empty;
 };
 
 /*
@@ -121,8 +140,8 @@ int store_open(const struct store_options *options, const struct store_events *e
 	       struct store **ret_store, struct store_refusal *ret_refusal);
 
 /*
- * Read everything, once, before store_start: the tree's rows (parents before
- * children), the sessions, then tree_done once, then the log's transactions
+ * Read everything, once, before store_start: the sessions, the tree's rows
+ * (parents before children), then tree_done once, then the log's transactions
  * above the tree's zxid in zxid order. A transaction up to the committed zxid
  * has committed set; a standalone takes the others as committed, too. A new
  * store has no row and no transaction: its tree is that of tree_new.
@@ -130,6 +149,11 @@ int store_open(const struct store_options *options, const struct store_events *e
  * A callback returns 0 or a negative errno, which ends the load. What tree_done
  * and txn return is passed on with the sentence that they wrote: tree_done
  * compares digest with what the rows gave. Spans are valid during the call.
+ *
+ * history, if it is not NULL, gets what the log still has at or below the tree's
+ * zxid, before what is above it, oldest first and without a gap: the last
+ * history_size_max bytes at most.
+ *
  * Otherwise as store_open.
  */
 struct store_loader {
@@ -138,9 +162,26 @@ struct store_loader {
 	int (*tree_done)(zxid_t zxid, uint64_t digest, struct store_refusal *refusal, void *data);
 	int (*txn)(zxid_t zxid, struct bytes txn, bool committed, struct store_refusal *refusal,
 		   void *data);
+	int (*history)(zxid_t zxid, struct bytes txn, struct store_refusal *refusal, void *data);
+	size_t history_size_max;
 };
 int store_load(struct store *store, const struct store_loader *loader, void *data,
 	       struct store_refusal *ret_refusal);
+
+/*
+ * Read it all again, as store_load did, with what is known to be committed by
+ * what is stored: for who gave the tree in memory up for one that was staged,
+ * which was then aborted. store_is_idle must hold. It takes as long as a load,
+ * on this thread.
+ */
+int store_reload(struct store *store, const struct store_loader *loader, void *data,
+		 struct store_refusal *ret_refusal);
+
+/*
+ * Whether nothing is in hand, nothing is left to be told or removed, and no
+ * generation is staged. notify comes when it may have become so.
+ */
+bool store_is_idle(struct store *store);
 
 /* Begin to work in threads. Without it, store_step works on the caller's. */
 void store_start(struct store *store);
@@ -158,8 +199,9 @@ void store_poll(struct store *store);
 
 /*
  * Finish what was appended and handed over, and report nothing more; then
- * release everything. After a failure nothing is finished. Takes NULL, and a
- * store that was not loaded or started.
+ * release everything. After a failure nothing is finished. A generation that is
+ * staged and not being installed is aborted; snapshots must be closed. Takes
+ * NULL, and a store that was not loaded or started.
  */
 void store_close(struct store *store);
 
@@ -191,6 +233,14 @@ size_t store_queue_size(struct store *store);
 /* Make both epochs durable, after everything that was appended before. -> epochs_durable */
 void store_set_epochs(struct store *store, int64_t accepted_epoch, int64_t current_epoch);
 
+/*
+ * Drop the log above zxid, which must be a transaction of the log or where it
+ * begins, and not below a tree that was written or handed over. It comes behind
+ * all that was appended before; what is appended afterwards follows zxid. A
+ * crash leaves the whole of the old log, or of the new one. -> truncated
+ */
+void store_truncate(struct store *store, zxid_t zxid);
+
 /* ---- the tree ---- */
 
 /* The log beyond the tree's zxid. At or above a maximum, take no new transactions in. */
@@ -211,7 +261,7 @@ void store_writeout_free(struct store_writeout *writeout);
 /* A tree_change_fn; later changes of a path or session override earlier ones. */
 void store_writeout_add(void *writeout, const struct tree_change *change);
 
-/* Whether the tree worker has none in hand. */
+/* Whether the tree worker has none in hand, and no generation is staged. */
 bool store_can_write_tree(const struct store *store);
 
 /*
@@ -220,6 +270,74 @@ bool store_can_write_tree(const struct store *store);
  * the log, and not below the tree's. -> tree_durable
  */
 void store_write_tree(struct store *store, struct store_writeout *writeout);
+
+/* ---- generations ---- */
+
+/*
+ * Take over the tree of another replica, and what follows it, without touching
+ * the own before it is whole:
+ *
+ *	store_begin_generation(store, base_zxid)
+ *	store_stage_session, store_stage_row	while store_can_stage
+ *	store_append				-> log_durable, of the staged log
+ *	store_install_generation(...)		-> epochs_durable
+ *
+ * or store_abort_generation at any place before the last. The staged
+ * generation's log begins behind base_zxid, the zxid of its tree. From the begin
+ * on, whatever is appended goes there; store_set_epochs is still about the valid
+ * one, as is store_state, and no tree can be written. A crash leaves the valid
+ * generation as it was, or the new one as a whole (lessons R9, R12); what is left
+ * of the other is removed at the next load.
+ *
+ * There can be one at a time. One can be begun right after another was aborted.
+ */
+void store_begin_generation(struct store *store, zxid_t base_zxid);
+
+/* Copies. A row or session that comes again replaces the one before; any order of rows is good. */
+void store_stage_row(struct store *store, const struct tree_row *row);
+void store_stage_session(struct store *store, session_id_t id, int32_t timeout_ms);
+
+/* Whether less than STORE_STAGE_SIZE_MAX waits. notify comes when there is more room. */
+bool store_can_stage(struct store *store);
+
+/*
+ * Make durable all that is staged, its log included, and then, in one commit,
+ * valid, with both epochs; the old generation is removed behind that. digest is
+ * the tree's. After the call, appends go on in that log; nothing else of this
+ * part may be called before it is told. -> epochs_durable; store_state is then
+ * about the new generation
+ */
+void store_install_generation(struct store *store, uint64_t digest, int64_t accepted_epoch,
+			      int64_t current_epoch);
+
+/* The old generation goes on; nothing of the staged log is told any more. */
+void store_abort_generation(struct store *store);
+
+/* ---- snapshots for others ---- */
+
+/*
+ * The tree that is on disk, in the encoding that follows SNAP
+ * (replica/tree/snapshot.h), at exactly the zxid that is given: not below
+ * store_state's, and durable. A thread of its own reads it, in pieces of about
+ * 1 MiB and two ahead at most, while trees are written as ever (the database's
+ * WAL can't begin anew meanwhile, so it grows). There can be several.
+ */
+struct store_snapshot;
+int store_open_snapshot(struct store *store, zxid_t *ret_zxid, struct store_snapshot **ret_snapshot,
+			struct store_refusal *ret_refusal);
+
+/*
+ * The stream's next piece, valid until the next call. STORE_SNAPSHOT_WAIT: it
+ * isn't there yet, notify will come. An error (of the database, which is checked
+ * row by row and as a whole) comes before the stream is complete: who got it so
+ * far can tell.
+ */
+enum { STORE_SNAPSHOT_WAIT, STORE_SNAPSHOT_PIECE, STORE_SNAPSHOT_END };
+int store_snapshot_read(struct store_snapshot *snapshot, struct bytes *ret_piece,
+			struct store_refusal *ret_refusal);
+
+/* At any time. Takes NULL. */
+void store_close_snapshot(struct store_snapshot *snapshot);
 
 /* ---- zkfsd --log ---- */
 

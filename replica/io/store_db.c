@@ -112,9 +112,8 @@ int store_db_step(struct store_db *db, sqlite3_stmt *statement, struct store_ref
 	return error;
 }
 
-/* The first column of the first row, as a number. */
-static int query_number(struct store_db *db, const char *sql, int64_t *ret_number,
-			struct store_refusal *ret_refusal)
+int store_db_query_number(struct store_db *db, const char *sql, int64_t *ret_number,
+			  struct store_refusal *ret_refusal)
 {
 	sqlite3_stmt *statement;
 	int error;
@@ -166,11 +165,11 @@ static int check_marks(struct store_db *db, struct store_refusal *ret_refusal)
 	int64_t id, format;
 	int error;
 
-	error = query_number(db, "pragma application_id", &id, ret_refusal);
+	error = store_db_query_number(db, "pragma application_id", &id, ret_refusal);
 	if (!error && id != STORE_APPLICATION_ID)
 		error = store_db_damaged(db, ret_refusal, "it is no file of zkfsd");
 	if (!error)
-		error = query_number(db, "pragma user_version", &format, ret_refusal);
+		error = store_db_query_number(db, "pragma user_version", &format, ret_refusal);
 	if (!error && format > STORE_FORMAT)
 		error = store_refuse(ret_refusal, -ENOTSUP,
 				     "%s is of format %lld, this zkfsd knows %d only: "

@@ -54,6 +54,10 @@ int store_db_run(struct store_db *db, const char *sql, struct store_refusal *ret
 int store_db_prepare(struct store_db *db, const char *sql, sqlite3_stmt **ret_statement,
 		     struct store_refusal *ret_refusal);
 
+/* The first column of the first row. */
+int store_db_query_number(struct store_db *db, const char *sql, int64_t *ret_number,
+			  struct store_refusal *ret_refusal);
+
 /* The structure of all pages (PRAGMA integrity_check): lost rows leave traces in it. */
 int store_db_check(struct store_db *db, struct store_refusal *ret_refusal);
 

@@ -357,6 +357,44 @@ int store_dir_list_logs(const struct store_dir *dir, uint32_t generation, zxid_t
 	return 0;
 }
 
+struct log_range {
+	uint32_t generation;
+	zxid_t min;
+	zxid_t max;
+};
+
+/* By the name of the database or of what is beside it: a crash may have left only that. */
+static int remove_log_of_range(const struct store_dir *dir, const char *path, const char *name,
+			       void *data, struct store_refusal *ret_refusal)
+{
+	const struct log_range *range = data;
+	char *beside = database_of(name);
+	const char *database = beside ? beside : name;
+	char *file = mem_printf("%s/%s", path, database);
+	uint32_t generation;
+	zxid_t zxid;
+	int error = 0;
+
+	if (parse_log_name(database, &generation, &zxid) && generation == range->generation &&
+	    zxid >= range->min && zxid <= range->max)
+		error = store_dir_remove(dir, file, ret_refusal);
+	free(file);
+	free(beside);
+	return error;
+}
+
+/* Synced, so that a segment of the same name never finds beside it what was another's. */
+int store_dir_remove_logs(const struct store_dir *dir, uint32_t generation, zxid_t min, zxid_t max,
+			  struct store_refusal *ret_refusal)
+{
+	struct log_range range = {.generation = generation, .min = min, .max = max};
+	int error = each_name(dir, dir->log, remove_log_of_range, &range, ret_refusal);
+
+	if (!error && fsync(dir->log_fd) != 0)
+		error = refuse_errno(ret_refusal, dir->log);
+	return error;
+}
+
 static bool is_being_made(const char *name)
 {
 	uint32_t generation;
@@ -368,13 +406,18 @@ static bool is_being_made(const char *name)
 	       (strcmp(made_when, "next") == 0 || strcmp(made_when, "now") == 0);
 }
 
+/* False if it is of none. */
+static bool generation_of(const char *name, uint32_t *ret_generation)
+{
+	return sscanf(name, "tree.%" SCNu32 ".db", ret_generation) == 1 ||
+	       sscanf(name, "log.%" SCNu32 ".", ret_generation) == 1;
+}
+
 static bool is_of_other_generation(const char *name, uint32_t valid)
 {
 	uint32_t generation;
 
-	return (sscanf(name, "tree.%" SCNu32 ".db", &generation) == 1 ||
-		sscanf(name, "log.%" SCNu32 ".", &generation) == 1) &&
-	       generation != valid;
+	return generation_of(name, &generation) && generation != valid;
 }
 
 static int remove_if_void(const struct store_dir *dir, const char *path, const char *name,
@@ -403,6 +446,32 @@ int store_dir_remove_void(const struct store_dir *dir, uint32_t generation,
 
 	if (!error && dir->log_fd != dir->data_fd)
 		error = each_name(dir, dir->log, remove_if_void, &generation, ret_refusal);
+	return error;
+}
+
+static int remove_if_of_generation(const struct store_dir *dir, const char *path, const char *name,
+				   void *data, struct store_refusal *ret_refusal)
+{
+	const uint32_t *generation = data;
+	char *beside = database_of(name);
+	char *database = mem_printf("%s/%s", path, beside ? beside : name);
+	uint32_t found;
+	int error = 0;
+
+	if (generation_of(name, &found) && found == *generation)
+		error = store_dir_remove(dir, database, ret_refusal);
+	free(database);
+	free(beside);
+	return error;
+}
+
+int store_dir_remove_generation(const struct store_dir *dir, uint32_t generation,
+				struct store_refusal *ret_refusal)
+{
+	int error = each_name(dir, dir->data, remove_if_of_generation, &generation, ret_refusal);
+
+	if (!error && dir->log_fd != dir->data_fd)
+		error = each_name(dir, dir->log, remove_if_of_generation, &generation, ret_refusal);
 	return error;
 }
 

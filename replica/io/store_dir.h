@@ -64,6 +64,14 @@ int store_dir_remove(const struct store_dir *dir, const char *path,
 int store_dir_list_logs(const struct store_dir *dir, uint32_t generation, zxid_t **ret_zxids,
 			size_t *ret_count, struct store_refusal *ret_refusal);
 
+/* Remove the log segments of a generation whose first zxids are from min to max. */
+int store_dir_remove_logs(const struct store_dir *dir, uint32_t generation, zxid_t min, zxid_t max,
+			  struct store_refusal *ret_refusal);
+
+/* Remove everything of one generation, which nobody has open. */
+int store_dir_remove_generation(const struct store_dir *dir, uint32_t generation,
+				struct store_refusal *ret_refusal);
+
 /*
  * Remove what is not of this generation, and what was being made or removed
  * when a process ended. Only after everything of this generation was found good.

@@ -37,6 +37,8 @@ void store_lag_add(struct store_lag_meter *meter, zxid_t zxid, size_t size)
 {
 	struct store_lag_group *group = open_group(meter);
 
+	if (group->part.count == 0)
+		group->first_zxid = zxid;
 	group->last_zxid = zxid;
 	group->part.count++;
 	group->part.size += size;
@@ -55,4 +57,16 @@ void store_lag_pass(struct store_lag_meter *meter, zxid_t tree_zxid)
 	}
 	meter->count -= passed;
 	memmove(meter->groups, meter->groups + passed, meter->count * sizeof(*meter->groups));
+}
+
+void store_lag_cut(struct store_lag_meter *meter, zxid_t zxid)
+{
+	struct store_lag_group *last = meter->groups + meter->count;
+
+	for (; meter->count > 0 && (--last)->first_zxid > zxid; meter->count--) {
+		meter->sum.count -= last->part.count;
+		meter->sum.size -= last->part.size;
+	}
+	if (meter->count > 0 && last->last_zxid > zxid)
+		last->last_zxid = zxid;
 }

@@ -34,20 +34,21 @@ struct recovery {
 	const struct store_dir *dir;
 	const struct store_state_row *state;
 	zxid_t tree_zxid;
-	store_recover_fn *on_txn;
-	void *data;
+	const struct store_recover_handler *handler;
 	struct store_refusal *ret_refusal;
 
 	zxid_t *first_zxids; /* of all segments, those with an index from oldest on are open */
 	struct open_segment *segments;
 	size_t count;
 	size_t oldest;
+	size_t history_size; /* of the rows that begin at or below the tree */
 	bool newest_is_empty;
 
 	zxid_t committed_zxid;
 	struct store_db *db; /* being read */
 	zxid_t last_zxid;    /* of the rows read */
 	bool has_seen_tree;  /* whether the tree's zxid is one of the log */
+	size_t skip_size;    /* so much history is too much */
 };
 
 static int open_segment(struct recovery *recovery, size_t index)
@@ -70,6 +71,9 @@ static int open_segment(struct recovery *recovery, size_t index)
 		error = store_db_damaged(&segment->db, ret_refusal,
 					 "its first row is that of zxid 0x%" PRIx64,
 					 (uint64_t)segment->span.first_zxid);
+	if (!error && recovery->handler->history)
+		error = store_segment_size_up_to(&segment->db, recovery->tree_zxid,
+						 &recovery->history_size, ret_refusal);
 	free(path);
 	return error;
 }
@@ -96,6 +100,26 @@ static int open_needed(struct recovery *recovery)
 		recovery->newest_is_empty = true;
 	}
 	return 0;
+}
+
+/* And older ones, until there is history enough. */
+static int open_history(struct recovery *recovery)
+{
+	const struct store_recover_handler *handler = recovery->handler;
+	int error = 0;
+
+	if (!handler->history)
+		return 0;
+	while (!error && recovery->oldest > 0 &&
+	       recovery->history_size < handler->history_size_max) {
+		error = open_segment(recovery, --recovery->oldest);
+		if (!error && !recovery->segments[recovery->oldest].has_rows)
+			error = store_db_damaged(&recovery->segments[recovery->oldest].db,
+						 recovery->ret_refusal, "its rows are missing");
+	}
+	if (recovery->history_size > handler->history_size_max)
+		recovery->skip_size = recovery->history_size - handler->history_size_max;
+	return error;
 }
 
 static bool has_segment(const struct recovery *recovery, zxid_t first_zxid)
@@ -135,6 +159,21 @@ static int read_row(const struct store_log_row *row, void *data, struct store_re
 	return 0;
 }
 
+/* The oldest goes first, so what is too much is left out at the beginning. */
+static int read_history(struct recovery *recovery, zxid_t zxid, struct bytes txn,
+			struct store_refusal *ret_refusal)
+{
+	const struct store_recover_handler *handler = recovery->handler;
+	size_t size = STORE_TXN_HEADER_SIZE + bytes_size(txn);
+
+	if (!handler->history)
+		return 0;
+	if (recovery->skip_size == 0)
+		return handler->history(zxid, txn, true, handler->data, ret_refusal);
+	recovery->skip_size = recovery->skip_size > size ? recovery->skip_size - size : 0;
+	return 0;
+}
+
 static int read_txn(zxid_t zxid, struct bytes txn, void *data, struct store_refusal *ret_refusal)
 {
 	struct recovery *recovery = data;
@@ -143,9 +182,9 @@ static int read_txn(zxid_t zxid, struct bytes txn, void *data, struct store_refu
 	if (zxid == recovery->tree_zxid)
 		recovery->has_seen_tree = true;
 	if (zxid <= recovery->tree_zxid)
-		return 0;
-	return recovery->on_txn(zxid, txn, zxid <= recovery->committed_zxid, recovery->data,
-				ret_refusal);
+		return read_history(recovery, zxid, txn, ret_refusal);
+	return recovery->handler->txn(zxid, txn, zxid <= recovery->committed_zxid,
+				      recovery->handler->data, ret_refusal);
 }
 
 static int read_rows(struct recovery *recovery)
@@ -238,15 +277,14 @@ static void report(const struct recovery *recovery, struct store_recovered *ret_
 }
 
 int store_recover_log(const struct store_dir *dir, const struct store_state_row *state,
-		      zxid_t tree_zxid, store_recover_fn *on_txn, void *data,
+		      zxid_t tree_zxid, const struct store_recover_handler *handler,
 		      struct store_recovered *ret_recovered, struct store_refusal *ret_refusal)
 {
 	struct recovery recovery = {
 		.dir = dir,
 		.state = state,
 		.tree_zxid = tree_zxid,
-		.on_txn = on_txn,
-		.data = data,
+		.handler = handler,
 		.ret_refusal = ret_refusal,
 	};
 	int error;
@@ -260,6 +298,8 @@ int store_recover_log(const struct store_dir *dir, const struct store_state_row 
 	error = check_newest_is_there(&recovery);
 	if (!error)
 		error = open_needed(&recovery);
+	if (!error)
+		error = open_history(&recovery);
 	if (!error)
 		error = begin_chain(&recovery);
 	if (!error)

@@ -26,12 +26,21 @@ struct store_recovered {
 typedef int store_recover_fn(zxid_t zxid, struct bytes txn, bool committed, void *data,
 			     struct store_refusal *ret_refusal);
 
+struct store_recover_handler {
+	store_recover_fn *txn;
+	store_recover_fn *history; /* NULL: nobody wants any */
+	size_t history_size_max;
+	void *data;
+};
+
 /*
- * on_txn gets every transaction above tree_zxid, each once the row it is in was
- * checked. Nothing is changed on disk. On an error nothing is set.
+ * If somebody wants history, as much as there is of what lies at or below
+ * tree_zxid and is not more than history_size_max goes before, as committed;
+ * it reaches up to tree_zxid without a gap. txn gets every transaction above tree_zxid, each once
+ * the row it is in was checked. Nothing is changed on disk. On an error nothing is set.
  */
 int store_recover_log(const struct store_dir *dir, const struct store_state_row *state,
-		      zxid_t tree_zxid, store_recover_fn *on_txn, void *data,
+		      zxid_t tree_zxid, const struct store_recover_handler *handler,
 		      struct store_recovered *ret_recovered, struct store_refusal *ret_refusal);
 
 #endif

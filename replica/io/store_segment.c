@@ -20,8 +20,10 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "replica/io/store_wal.h"
 #include "src/base/assert.h"
 #include "src/base/endian.h"
+#include "src/base/mem.h"
 
 #define SCHEMA                                                                                     \
 	"create table log ("                                                                       \
@@ -33,7 +35,6 @@
 	"txns blob not null) strict"
 
 enum {
-	TXN_HEADER_SIZE = 12,
 	/*
 	 * A WAL that begins anew every few MiB is faster to write than one that grows
 	 * (70 and 130 us a commit), if what is copied is little: so after commits of
@@ -65,7 +66,7 @@ static uint32_t checksum_of(const struct store_log_row *row, struct bytes txns)
 void store_batch_init(struct store_batch *batch)
 {
 	*batch = (struct store_batch){0};
-	buf_init(&batch->txns, STORE_TXN_SIZE_MAX + TXN_HEADER_SIZE);
+	buf_init(&batch->txns, STORE_TXN_SIZE_MAX + STORE_TXN_HEADER_SIZE);
 }
 
 void store_batch_reset(struct store_batch *batch, zxid_t previous_zxid)
@@ -83,12 +84,12 @@ void store_batch_release(struct store_batch *batch)
 bool store_batch_has_room(const struct store_batch *batch, struct bytes txn)
 {
 	return batch->count == 0 ||
-	       batch->txns.size + TXN_HEADER_SIZE + bytes_size(txn) <= STORE_BATCH_SIZE_MAX;
+	       batch->txns.size + STORE_TXN_HEADER_SIZE + bytes_size(txn) <= STORE_BATCH_SIZE_MAX;
 }
 
 void store_batch_add(struct store_batch *batch, zxid_t zxid, struct bytes txn, zxid_t committed)
 {
-	uint8_t *header = buf_extend(&batch->txns, TXN_HEADER_SIZE);
+	uint8_t *header = buf_extend(&batch->txns, STORE_TXN_HEADER_SIZE);
 
 	ASSERT(zxid > (batch->count > 0 ? batch->last_zxid : batch->previous_zxid));
 	if (header) {
@@ -238,6 +239,27 @@ int store_segment_span(struct store_db *db, bool *ret_has_rows, struct store_seg
 	return error;
 }
 
+int store_segment_size_up_to(struct store_db *db, zxid_t zxid, size_t *size,
+			     struct store_refusal *ret_refusal)
+{
+	sqlite3_stmt *statement;
+	int error;
+
+	error = store_db_prepare(
+		db, "select coalesce(sum(length(txns)), 0) from log where first_zxid <= ?",
+		&statement, ret_refusal);
+	if (error)
+		return error;
+	/* Binding a number to a parameter that is there can't fail. */
+	(void)sqlite3_bind_int64(statement, 1, zxid);
+	if (sqlite3_step(statement) == SQLITE_ROW)
+		*size += (size_t)sqlite3_column_int64(statement, 0);
+	else
+		error = store_db_refuse(db, ret_refusal);
+	(void)sqlite3_finalize(statement);
+	return error;
+}
+
 static int row_damaged(const struct store_db *db, const struct store_log_row *row, const char *what,
 		       struct store_refusal *ret_refusal)
 {
@@ -252,14 +274,14 @@ static bool next_txn(struct bytes txns, size_t *at, zxid_t *ret_zxid, struct byt
 	size_t left = bytes_size(txns) - *at;
 	size_t size;
 
-	if (left < TXN_HEADER_SIZE)
+	if (left < STORE_TXN_HEADER_SIZE)
 		return false;
 	size = endian_get_u32(begin + 8);
-	if (size > left - TXN_HEADER_SIZE)
+	if (size > left - STORE_TXN_HEADER_SIZE)
 		return false;
 	*ret_zxid = (zxid_t)endian_get_u64(begin);
-	*ret_txn = bytes_of(begin + TXN_HEADER_SIZE, size);
-	*at += TXN_HEADER_SIZE + size;
+	*ret_txn = bytes_of(begin + STORE_TXN_HEADER_SIZE, size);
+	*at += STORE_TXN_HEADER_SIZE + size;
 	return true;
 }
 
@@ -285,15 +307,20 @@ static int read_txns(struct store_db *db, const struct store_log_row *row, struc
 	return error;
 }
 
-static int read_row(struct store_db *db, sqlite3_stmt *statement, store_row_fn *on_row,
-		    store_txn_fn *on_txn, void *data, struct store_refusal *ret_refusal)
+static struct store_log_row read_columns(sqlite3_stmt *statement)
 {
-	struct store_log_row row = {
+	return (struct store_log_row){
 		.first_zxid = sqlite3_column_int64(statement, 0),
 		.last_zxid = sqlite3_column_int64(statement, 1),
 		.committed_zxid = sqlite3_column_int64(statement, 2),
 		.previous_zxid = sqlite3_column_int64(statement, 3),
 	};
+}
+
+static int read_row(struct store_db *db, sqlite3_stmt *statement, store_row_fn *on_row,
+		    store_txn_fn *on_txn, void *data, struct store_refusal *ret_refusal)
+{
+	struct store_log_row row = read_columns(statement);
 	struct bytes txns = store_column_bytes(statement, 5);
 	int error;
 
@@ -321,5 +348,126 @@ int store_segment_read(struct store_db *db, store_row_fn *on_row, store_txn_fn *
 	if (!error && code != SQLITE_DONE)
 		error = store_db_refuse(db, ret_refusal);
 	(void)sqlite3_finalize(statement);
+	return error;
+}
+
+/* ---- cutting ---- */
+
+/* The row's transactions up to zxid; the row becomes one of those alone. False if zxid isn't there.
+ */
+static bool cut_row(struct store_log_row *row, struct bytes *txns, zxid_t zxid)
+{
+	struct bytes txn;
+	zxid_t last = row->previous_zxid;
+	size_t at = 0;
+
+	while (last < zxid && at < bytes_size(*txns))
+		if (!next_txn(*txns, &at, &last, &txn))
+			return false;
+	if (last != zxid)
+		return false;
+	row->last_zxid = zxid;
+	if (row->committed_zxid > zxid)
+		row->committed_zxid = zxid;
+	*txns = bytes_of(txns->data, at);
+	return true;
+}
+
+static int rewrite_row(struct store_db *db, const struct store_log_row *row, struct bytes txns,
+		       struct store_refusal *ret_refusal)
+{
+	sqlite3_stmt *statement;
+	int error;
+
+	error = store_db_prepare(db,
+				 "update log set (last_zxid, committed_zxid, checksum, txns) = "
+				 "(?, ?, ?, ?) where first_zxid = ?",
+				 &statement, ret_refusal);
+	if (error)
+		return error;
+	/* Binding a number to a parameter that is there can't fail. */
+	(void)sqlite3_bind_int64(statement, 1, row->last_zxid);
+	(void)sqlite3_bind_int64(statement, 2, row->committed_zxid);
+	(void)sqlite3_bind_int64(statement, 3, checksum_of(row, txns));
+	store_bind_bytes(statement, 4, txns);
+	(void)sqlite3_bind_int64(statement, 5, row->first_zxid);
+	error = store_db_step(db, statement, ret_refusal);
+	(void)sqlite3_finalize(statement);
+	return error;
+}
+
+/* The last row that is left ends with zxid, or has to. */
+static int cut_last_row(struct store_db *db, sqlite3_stmt *statement, zxid_t zxid,
+			struct store_refusal *ret_refusal)
+{
+	struct store_log_row row = read_columns(statement);
+	struct bytes txns = store_column_bytes(statement, 5);
+
+	if (sqlite3_column_int64(statement, 4) != checksum_of(&row, txns))
+		return row_damaged(db, &row, "its checksum is wrong", ret_refusal);
+	if (row.last_zxid == zxid)
+		return 0;
+	if (!cut_row(&row, &txns, zxid))
+		return row_damaged(db, &row, "the transaction to cut behind isn't there",
+				   ret_refusal);
+	return rewrite_row(db, &row, txns, ret_refusal);
+}
+
+static int cut_rows(struct store_db *db, zxid_t zxid, struct store_refusal *ret_refusal)
+{
+	char *drop = mem_printf("delete from log where first_zxid > %" PRId64, zxid);
+	sqlite3_stmt *statement;
+	int error;
+
+	error = store_db_run(db, drop, ret_refusal);
+	free(drop);
+	if (!error)
+		error = store_db_prepare(db,
+					 "select first_zxid, last_zxid, committed_zxid, "
+					 "previous_zxid, checksum, txns from log "
+					 "order by first_zxid desc limit 1",
+					 &statement, ret_refusal);
+	if (error)
+		return error;
+	switch (sqlite3_step(statement)) {
+	case SQLITE_ROW:
+		error = cut_last_row(db, statement, zxid, ret_refusal);
+		break;
+	case SQLITE_DONE:
+		error = store_db_damaged(db, ret_refusal, "its rows are missing");
+		break;
+	default:
+		error = store_db_refuse(db, ret_refusal);
+	}
+	(void)sqlite3_finalize(statement);
+	return error;
+}
+
+/*
+ * The WAL is emptied before, because of what a torn commit may have left in it,
+ * and behind, because rot there looks like a torn commit and would bring back
+ * what was cut.
+ */
+int store_segment_cut(const struct store_dir *dir, const char *path, zxid_t zxid,
+		      struct store_refusal *ret_refusal)
+{
+	struct store_db db;
+	int error;
+
+	error = store_wal_check(path, ret_refusal);
+	if (!error)
+		error = store_db_open(&db, dir->vfs, path, ret_refusal);
+	if (error)
+		return error;
+	error = store_db_checkpoint(&db, SQLITE_CHECKPOINT_TRUNCATE, ret_refusal);
+	if (!error)
+		error = store_db_run(&db, "pragma cache_spill = off; begin immediate", ret_refusal);
+	if (!error)
+		error = cut_rows(&db, zxid, ret_refusal);
+	if (!error)
+		error = store_db_run(&db, "commit", ret_refusal);
+	if (!error)
+		error = store_db_checkpoint(&db, SQLITE_CHECKPOINT_TRUNCATE, ret_refusal);
+	store_db_close(&db);
 	return error;
 }

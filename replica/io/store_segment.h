@@ -22,6 +22,9 @@
  */
 enum { STORE_SEGMENT_PAGE_SIZE = 16384 };
 
+/* What a transaction takes in a row besides its bytes. */
+enum { STORE_TXN_HEADER_SIZE = 12 };
+
 /* Transactions on their way into one row. */
 struct store_batch {
 	zxid_t first_zxid;
@@ -72,6 +75,13 @@ bool store_segment_is_full(const struct store_segment *segment, size_t size);
 bool store_segment_wants_checkpoint(const struct store_segment *segment, size_t size);
 int store_segment_checkpoint(struct store_segment *segment, struct store_refusal *ret_refusal);
 
+/*
+ * Drop everything above zxid, which the segment must hold, from a closed one.
+ * Durable when it returns, and not in the WAL any more.
+ */
+int store_segment_cut(const struct store_dir *dir, const char *path, zxid_t zxid,
+		      struct store_refusal *ret_refusal);
+
 /* ---- reading ---- */
 
 /* First and last of a segment's rows; false if it has none. */
@@ -83,6 +93,10 @@ struct store_segment_span {
 };
 int store_segment_span(struct store_db *db, bool *ret_has_rows, struct store_segment_span *ret_span,
 		       struct store_refusal *ret_refusal);
+
+/* Add the bytes of all rows that begin at or below zxid to *size. */
+int store_segment_size_up_to(struct store_db *db, zxid_t zxid, size_t *size,
+			     struct store_refusal *ret_refusal);
 
 /*
  * Read the rows in order. Each row is checked by itself: checksum, order of the

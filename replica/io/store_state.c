@@ -16,10 +16,12 @@
 	"base_zxid integer not null, "                                                             \
 	"segment_zxid integer not null, "                                                          \
 	"logged_zxid integer not null, "                                                           \
+	"truncate_zxid integer not null, "                                                         \
 	"checksum integer not null) strict; "
 
 #define COLUMNS                                                                                    \
-	"myid, accepted_epoch, current_epoch, generation, base_zxid, segment_zxid, logged_zxid"
+	"myid, accepted_epoch, current_epoch, generation, base_zxid, segment_zxid, logged_zxid, "  \
+	"truncate_zxid"
 
 enum { PAGE_SIZE = 4096 };
 
@@ -33,14 +35,15 @@ static uint32_t checksum_of(const struct store_state_row *row)
 	crc = store_crc_number(crc, row->generation);
 	crc = store_crc_number(crc, row->base_zxid);
 	crc = store_crc_number(crc, row->segment_zxid);
-	return store_crc_number(crc, row->logged_zxid);
+	crc = store_crc_number(crc, row->logged_zxid);
+	return store_crc_number(crc, row->truncate_zxid);
 }
 
 static int prepare_update(struct store_state_db *state, struct store_refusal *ret_refusal)
 {
 	return store_db_prepare(&state->db,
 				"update state set (" COLUMNS
-				", checksum) = (?, ?, ?, ?, ?, ?, ?, ?) where id = 1",
+				", checksum) = (?, ?, ?, ?, ?, ?, ?, ?, ?) where id = 1",
 				&state->update, ret_refusal);
 }
 
@@ -48,8 +51,9 @@ static int update(struct store_state_db *state, const struct store_state_row *ro
 		  struct store_refusal *ret_refusal)
 {
 	const int64_t values[] = {
-		row->myid,      row->accepted_epoch, row->current_epoch, row->generation,
-		row->base_zxid, row->segment_zxid,   row->logged_zxid,   checksum_of(row),
+		row->myid,        row->accepted_epoch, row->current_epoch,
+		row->generation,  row->base_zxid,      row->segment_zxid,
+		row->logged_zxid, row->truncate_zxid,  checksum_of(row),
 	};
 
 	/* Binding a number to a parameter that is there can't fail. */
@@ -80,11 +84,12 @@ int store_state_make(const struct store_dir *dir, const struct store_state_row *
 {
 	char *made = store_dir_new_state(dir);
 	char *path = store_dir_state(dir);
-	char *schema = mem_printf(
-		SCHEMA "insert into state values (1, %" PRId64 ", %" PRId64 ", %" PRId64
-		       ", %" PRIu32 ", %" PRId64 ", %" PRId64 ", %" PRId64 ", %" PRIu32 ")",
-		row->myid, row->accepted_epoch, row->current_epoch, row->generation, row->base_zxid,
-		row->segment_zxid, row->logged_zxid, checksum_of(row));
+	char *schema = mem_printf(SCHEMA "insert into state values (1, %" PRId64 ", %" PRId64
+					 ", %" PRId64 ", %" PRIu32 ", %" PRId64 ", %" PRId64
+					 ", %" PRId64 ", %" PRId64 ", %" PRIu32 ")",
+				  row->myid, row->accepted_epoch, row->current_epoch,
+				  row->generation, row->base_zxid, row->segment_zxid,
+				  row->logged_zxid, row->truncate_zxid, checksum_of(row));
 	int error;
 
 	error = store_db_make(dir->vfs, made, PAGE_SIZE, schema, ret_refusal);
@@ -115,7 +120,8 @@ static int read_row(struct store_state_db *state, struct store_refusal *ret_refu
 		row->base_zxid = sqlite3_column_int64(statement, 4);
 		row->segment_zxid = sqlite3_column_int64(statement, 5);
 		row->logged_zxid = sqlite3_column_int64(statement, 6);
-		if (sqlite3_column_int64(statement, 7) != checksum_of(row))
+		row->truncate_zxid = sqlite3_column_int64(statement, 7);
+		if (sqlite3_column_int64(statement, 8) != checksum_of(row))
 			error = store_db_damaged(&state->db, ret_refusal,
 						 "the row's checksum is wrong");
 		break;

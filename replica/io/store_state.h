@@ -21,7 +21,11 @@ struct store_state_row {
 	zxid_t segment_zxid;
 	/* At least so much is logged: written when a segment begins, and at start and close. */
 	zxid_t logged_zxid;
+	/* The log above it is void, and being removed (store_truncate.c); STORE_TRUNCATE_NONE. */
+	zxid_t truncate_zxid;
 };
+
+enum { STORE_TRUNCATE_NONE = -1 };
 
 struct store_state_db {
 	struct store_db db;

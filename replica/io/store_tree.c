@@ -198,6 +198,24 @@ int store_tree_open(struct store_tree_db *tree, const struct store_dir *dir, uin
 	return error;
 }
 
+int store_tree_open_to_read(struct store_tree_db *tree, const struct store_dir *dir,
+			    uint32_t generation, struct store_refusal *ret_refusal)
+{
+	char *path = store_dir_tree(dir, generation);
+	int error;
+
+	*tree = (struct store_tree_db){0};
+	error = store_db_open(&tree->db, dir->vfs, path, ret_refusal);
+	if (!error)
+		error = store_db_run(&tree->db, "begin", ret_refusal);
+	if (!error)
+		error = read_head(tree, ret_refusal);
+	if (error)
+		store_tree_close(tree);
+	free(path);
+	return error;
+}
+
 void store_tree_close(struct store_tree_db *tree)
 {
 	for (size_t i = 0; i < STORE_TREE_STATEMENTS; i++)

@@ -26,19 +26,31 @@ struct store_tree_db {
 	int wal_frame_count;
 };
 
-/* Make the tree of a new store at base_zxid, without a row. */
+/* The zxid of a staged tree before its last row is in it. No load takes such a tree. */
+enum { STORE_TREE_NOT_WHOLE = -1 };
+
+/* Make a tree at base_zxid, without a row. */
 int store_tree_make(const struct store_dir *dir, uint32_t generation, zxid_t base_zxid,
 		    struct store_refusal *ret_refusal);
 
 /* Opens it and reads the head. */
 int store_tree_open(struct store_tree_db *tree, const struct store_dir *dir, uint32_t generation,
 		    struct store_refusal *ret_refusal);
+/*
+ * To read it beside the one that writes: the connection is in a read
+ * transaction, which the head is of. Nothing is synced, as that was.
+ */
+int store_tree_open_to_read(struct store_tree_db *tree, const struct store_dir *dir,
+			    uint32_t generation, struct store_refusal *ret_refusal);
 /* Takes one that is all zeros. */
 void store_tree_close(struct store_tree_db *tree);
 
-/* Row by row in order of paths, then the sessions; then whether all of it was there. */
+/* The sessions, then row by row in order of paths; then whether all of it was there. */
 int store_tree_load(struct store_tree_db *tree, const struct store_loader *loader, void *data,
 		    struct store_refusal *ret_refusal);
+
+/* The column acl: null, or the count as on the wire and the elements. False for anything else. */
+bool store_split_acl(struct bytes acl, struct zk_acls *ret_acls);
 
 /* What a row's column checksum holds; acl is the column of that name. */
 uint32_t store_row_checksum(const struct tree_row *row, struct bytes acl);

@@ -26,8 +26,7 @@ static int check_row(struct load *load, int64_t stored, uint32_t computed, const
 	return 0;
 }
 
-/* The column acl: null, or the count as on the wire and the elements. */
-static bool split_acl(struct bytes acl, struct zk_acls *ret_acls)
+bool store_split_acl(struct bytes acl, struct zk_acls *ret_acls)
 {
 	if (bytes_is_null(acl)) {
 		*ret_acls = (struct zk_acls){.count = -1, .encoded = {.data = "", .size = 0}};
@@ -63,7 +62,7 @@ static int load_znode(struct load *load, sqlite3_stmt *statement)
 
 	error = check_row(load, sqlite3_column_int64(statement, 12), store_row_checksum(&row, acl),
 			  "znode", row.path);
-	if (!error && !split_acl(acl, &row.acls))
+	if (!error && !store_split_acl(acl, &row.acls))
 		error = store_db_damaged(&load->tree->db, load->ret_refusal, "the ACL of %.*s",
 					 row.path.size, (const char *)row.path.data);
 	if (!error && load->loader->row(&row, load->data) != 0)
@@ -120,9 +119,9 @@ int store_tree_load(struct store_tree_db *tree, const struct store_loader *loade
 	const struct store_tree_head *head = &tree->head;
 	int error;
 
-	error = each_row(&load, "select * from znode order by path", load_znode);
+	error = each_row(&load, "select * from session order by id", load_session);
 	if (!error)
-		error = each_row(&load, "select * from session order by id", load_session);
+		error = each_row(&load, "select * from znode order by path", load_znode);
 	if (error)
 		return error;
 	if (load.row_count != head->row_count || load.checksum_sum != head->checksum_sum)

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replica/io/store_truncate.h"
 #include "src/base/assert.h"
 #include "src/base/mem.h"
 
 enum {
 	/* How far a segment may grow beyond its size while the next one isn't ready. */
 	SEGMENT_OVERRUN = 4,
+	NEWS_MIN = 8,
 };
 
 static void lock(struct store *store)
@@ -72,7 +74,8 @@ static char *take_spare(struct store *store)
 static int begin_segment(struct store *store, const char *made, const struct store_batch *batch,
 			 struct store_refusal *ret_refusal)
 {
-	struct store_state_row state = store->state_db.row;
+	bool is_staged = store->parked.generation != 0;
+	struct store_state_row state = is_staged ? store->staged_state : store->state_db.row;
 	char *path = store_dir_log(&store->dir, store->generation, batch->first_zxid);
 	int error;
 
@@ -82,7 +85,10 @@ static int begin_segment(struct store *store, const char *made, const struct sto
 		error = store_segment_open(&store->segment, &store->dir, path, ret_refusal);
 	state.segment_zxid = batch->first_zxid;
 	state.logged_zxid = batch->previous_zxid;
-	if (!error)
+	/* It will be said when that generation becomes valid. */
+	if (is_staged)
+		store->staged_state = state;
+	else if (!error)
 		error = store_state_write(&store->state_db, &state, ret_refusal);
 	free(path);
 	return error;
@@ -98,8 +104,11 @@ static void list_segment(struct store *store, const struct store_batch *batch)
 		.first_zxid = batch->first_zxid,
 		.previous_zxid = batch->previous_zxid,
 	};
-	store->spare = STORE_SPARE_WANTED;
-	store_wake(store, STORE_TREE_WORKER);
+	/* A staged log, which is short, begins its segments when they are needed. */
+	if (store->parked.generation == 0) {
+		store->spare = STORE_SPARE_WANTED;
+		store_wake(store, STORE_TREE_WORKER);
+	}
 	unlock(store);
 }
 
@@ -134,16 +143,49 @@ static int write_epochs(struct store *store, const struct store_job *job,
 	return store_state_write(&store->state_db, &state, ret_refusal);
 }
 
+/* With the mutex held: the first job; NULL also while it waits for the staged tree. */
+static struct store_job *first_job(const struct store *store)
+{
+	struct list *first = list_first(&store->jobs);
+	struct store_job *job = first ? list_item(first, struct store_job, link) : NULL;
+
+	if (job && job->type == STORE_JOB_INSTALL && store->whole_generation != job->generation)
+		return NULL;
+	return job;
+}
+
 static struct store_job *take_job(struct store *store)
 {
-	struct list *first;
+	struct store_job *job;
 
 	lock(store);
-	first = store->has_failed ? NULL : list_first(&store->jobs);
-	if (first)
-		list_remove(first);
+	job = store->has_failed ? NULL : first_job(store);
+	if (job)
+		list_remove(&job->link);
 	unlock(store);
-	return first ? list_item(first, struct store_job, link) : NULL;
+	return job;
+}
+
+/* With the mutex held. What one commit after the other made durable is told at once. */
+static void add_news(struct store *store, enum store_job_type type, zxid_t zxid)
+{
+	struct store_news *last =
+		store->news_count > 0 ? &store->news[store->news_count - 1] : NULL;
+	bool is_more = last && type == STORE_JOB_BATCH && last->type == STORE_JOB_BATCH &&
+		       last->generation == store->generation;
+
+	if (!is_more && store->news_count == store->news_capacity) {
+		store->news_capacity = store->news_capacity ? store->news_capacity * 2 : NEWS_MIN;
+		store->news = mem_realloc(store->news, store->news_capacity * sizeof(*last));
+	}
+	if (!is_more)
+		last = &store->news[store->news_count++];
+	*last = (struct store_news){
+		.type = type,
+		.generation = store->generation,
+		.zxid = zxid,
+		.base_zxid = store->state_db.row.base_zxid,
+	};
 }
 
 static void finish_job(struct store *store, struct store_job *job)
@@ -151,12 +193,15 @@ static void finish_job(struct store *store, struct store_job *job)
 	struct store_job *surplus;
 
 	lock(store);
-	if (job->is_epochs) {
-		store->epochs_done++;
-	} else {
+	if (job->type == STORE_JOB_BATCH) {
 		store->durable_zxid = job->batch.last_zxid;
 		store->queue_size -= job->batch.txns.size;
+	} else if (job->type == STORE_JOB_TRUNCATE) {
+		store->durable_zxid = job->zxid;
 	}
+	if (job->type != STORE_JOB_BEGIN && job->type != STORE_JOB_ABORT)
+		add_news(store, job->type, store->durable_zxid);
+	store->jobs_in_hand--;
 	surplus = store->free_job;
 	store->free_job = job;
 	unlock(store);
@@ -174,6 +219,27 @@ static bool log_is_idle(struct store *store, struct store_refusal *ret_refusal, 
 	return false;
 }
 
+static int do_job(struct store *store, struct store_job *job, struct store_refusal *ret_refusal)
+{
+	switch (job->type) {
+	case STORE_JOB_BATCH:
+		return write_batch(store, &job->batch, ret_refusal);
+	case STORE_JOB_EPOCHS:
+		return write_epochs(store, job, ret_refusal);
+	case STORE_JOB_TRUNCATE:
+		return store_truncate_log(store, job->zxid, ret_refusal);
+	case STORE_JOB_INSTALL:
+		return store_stage_install(store, job, ret_refusal);
+	case STORE_JOB_BEGIN:
+		store_stage_begin(store, job);
+		return 0;
+	default:
+		ASSERT(job->type == STORE_JOB_ABORT);
+		store_stage_abort(store);
+		return 0;
+	}
+}
+
 static bool work_on_log(struct store *store)
 {
 	struct store_job *job = take_job(store);
@@ -182,10 +248,8 @@ static bool work_on_log(struct store *store)
 
 	if (!job && log_is_idle(store, &refusal, &error))
 		return false;
-	if (job && job->is_epochs)
-		error = write_epochs(store, job, &refusal);
-	else if (job)
-		error = write_batch(store, &job->batch, &refusal);
+	if (job)
+		error = do_job(store, job, &refusal);
 	if (error) {
 		fail(store, &refusal);
 		store_job_free(job);
@@ -197,16 +261,18 @@ static bool work_on_log(struct store *store)
 
 /* ---- the tree worker ---- */
 
-static int make_spare(struct store *store, struct store_refusal *ret_refusal)
+static int make_spare(struct store *store, uint32_t generation, struct store_refusal *ret_refusal)
 {
-	char *path = store_dir_new_log(&store->dir, store->generation, "next");
+	char *path = store_dir_new_log(&store->dir, generation, "next");
 	int error = store_segment_make(&store->dir, path, ret_refusal);
 
 	free(path);
 	if (error)
 		return error;
 	lock(store);
-	store->spare = STORE_SPARE_READY;
+	/* Another's, parked meanwhile, is made again. */
+	if (generation == store->generation)
+		store->spare = STORE_SPARE_READY;
 	unlock(store);
 	return 0;
 }
@@ -219,7 +285,11 @@ static int write_tree(struct store *store, struct store_writeout *writeout,
 	if (error)
 		return error;
 	lock(store);
-	store->tree_zxid = writeout->zxid;
+	/* The valid generation's, which may be parked. */
+	if (store->parked.generation)
+		store->parked.tree_zxid = writeout->zxid;
+	else
+		store->tree_zxid = writeout->zxid;
 	store->written = writeout;
 	store->writeout = NULL;
 	unlock(store);
@@ -227,13 +297,20 @@ static int write_tree(struct store *store, struct store_writeout *writeout,
 	return 0;
 }
 
-/* The oldest segment, if the one behind it begins at or below the tree. 0: none can go. */
-static zxid_t take_passed_segment(struct store *store)
+/* With the mutex held: whether the segment behind the oldest begins at or below the tree. */
+static bool has_passed_segment(const struct store *store)
+{
+	return store->segment_count >= 2 && store->segments[1].previous_zxid <= store->tree_zxid;
+}
+
+/* The oldest segment, if it can go; else 0. */
+static zxid_t take_passed_segment(struct store *store, uint32_t *ret_generation)
 {
 	zxid_t passed = 0;
 
 	lock(store);
-	if (store->segment_count >= 2 && store->segments[1].previous_zxid <= store->tree_zxid) {
+	*ret_generation = store->generation;
+	if (has_passed_segment(store)) {
 		passed = store->segments[0].first_zxid;
 		store->segment_count--;
 		memmove(store->segments, store->segments + 1,
@@ -243,43 +320,85 @@ static zxid_t take_passed_segment(struct store *store)
 	return passed;
 }
 
-static int remove_segment(struct store *store, zxid_t first_zxid, struct store_refusal *ret_refusal)
+static int remove_segment(struct store *store, uint32_t generation, zxid_t first_zxid,
+			  struct store_refusal *ret_refusal)
 {
-	char *path = store_dir_log(&store->dir, store->generation, first_zxid);
+	char *path = store_dir_log(&store->dir, generation, first_zxid);
 	int error = store_dir_remove(&store->dir, path, ret_refusal);
 
 	free(path);
 	return error;
 }
 
-static bool work_on_tree(struct store *store)
+/*
+ * False if there was nothing. Void files first, as their tree may have to give
+ * way to another; a tree that was handed over before rows are staged comes
+ * before those.
+ */
+static bool do_tree_task(struct store *store, int *ret_error, struct store_refusal *ret_refusal)
 {
-	struct store_refusal refusal;
 	struct store_writeout *writeout;
-	bool wants_spare, has_failed;
+	uint32_t generation;
+	bool wants_spare;
 	zxid_t passed;
-	int error;
 
 	lock(store);
-	has_failed = store->has_failed;
+	generation = store->generation;
 	wants_spare = store->spare == STORE_SPARE_WANTED;
 	writeout = store->writeout;
 	unlock(store);
-	if (has_failed)
-		return false;
+	if (store_stage_work_on_void(store, ret_error, ret_refusal))
+		return true;
 	if (wants_spare)
-		error = make_spare(store, &refusal);
+		*ret_error = make_spare(store, generation, ret_refusal);
 	else if (writeout)
-		error = write_tree(store, writeout, &refusal);
-	else if ((passed = take_passed_segment(store)) != 0)
-		error = remove_segment(store, passed, &refusal);
+		*ret_error = write_tree(store, writeout, ret_refusal);
+	else if (store_stage_work_on_batch(store, ret_error, ret_refusal))
+		return true;
+	else if ((passed = take_passed_segment(store, &generation)) != 0)
+		*ret_error = remove_segment(store, generation, passed, ret_refusal);
 	else if (store_tree_wants_checkpoint(&store->tree))
-		error = store_tree_checkpoint(&store->tree, &refusal);
+		*ret_error = store_tree_checkpoint(&store->tree, ret_refusal);
 	else
 		return false;
+	return true;
+}
+
+static bool work_on_tree(struct store *store)
+{
+	struct store_refusal refusal;
+	bool has_failed, has_worked;
+	int error = 0;
+
+	lock(store);
+	has_failed = store->has_failed;
+	store->is_tree_busy = !has_failed;
+	unlock(store);
+	if (has_failed)
+		return false;
+	has_worked = do_tree_task(store, &error, &refusal);
 	if (error)
 		fail(store, &refusal);
-	return true;
+	lock(store);
+	store->is_tree_busy = false;
+	unlock(store);
+	/* Somebody may wait for it to be idle. */
+	if (has_worked)
+		store->events.notify(store->data);
+	return has_worked;
+}
+
+bool store_is_idle(struct store *store)
+{
+	bool is_idle;
+
+	lock(store);
+	is_idle = store->jobs_in_hand == 0 && store->news_count == 0 && !store->writeout &&
+		  !store->written && list_is_empty(&store->stage_batches) &&
+		  list_is_empty(&store->voids) && !has_passed_segment(store) &&
+		  !store->is_tree_busy;
+	unlock(store);
+	return is_idle && store->staged_generation == 0;
 }
 
 bool store_work(struct store *store, enum store_worker worker)
@@ -295,8 +414,9 @@ static bool has_work(const struct store *store, enum store_worker worker)
 	if (store->has_failed)
 		return false;
 	if (worker == STORE_LOG_WORKER)
-		return !list_is_empty(&store->jobs);
-	return store->writeout || store->spare == STORE_SPARE_WANTED;
+		return first_job(store) != NULL;
+	return store->writeout || store->spare == STORE_SPARE_WANTED ||
+	       !list_is_empty(&store->voids) || !list_is_empty(&store->stage_batches);
 }
 
 static void run(struct store *store, enum store_worker worker)

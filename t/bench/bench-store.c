@@ -176,9 +176,19 @@ static void run(struct bench *bench, unsigned count, unsigned a_commit, unsigned
 
 int main(int argc, char **argv)
 {
-	static const struct store_events events = {notify, log_durable, epochs_durable,
-						   tree_durable, failed};
-	static const struct store_loader loader = {load_row, load_session, tree_done, load_txn};
+	static const struct store_events events = {
+		.notify = notify,
+		.log_durable = log_durable,
+		.epochs_durable = epochs_durable,
+		.tree_durable = tree_durable,
+		.failed = failed,
+	};
+	static const struct store_loader loader = {
+		.row = load_row,
+		.session = load_session,
+		.tree_done = tree_done,
+		.txn = load_txn,
+	};
 	struct store_options options = {.data_dir = argv[1], .myid = STORE_MYID_NONE};
 	struct store_refusal refusal;
 	struct bench bench = {.mutex = PTHREAD_MUTEX_INITIALIZER, .told = PTHREAD_COND_INITIALIZER};

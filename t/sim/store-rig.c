@@ -40,14 +40,18 @@ static unsigned number_of(zxid_t zxid)
 
 /* ---- the history ---- */
 
-static void make_bytes(struct buf *buf, unsigned n, size_t size)
+/* Those of another branch than the first begin with its number. */
+static void make_bytes(struct buf *buf, unsigned n, unsigned branch, size_t size)
 {
+	const uint8_t mark[2] = {0xbb, (uint8_t)branch};
 	struct prng prng;
 	uint8_t *at;
 
 	buf_reset(buf);
+	if (branch > 0)
+		buf_append(buf, mark, sizeof(mark));
 	at = buf_extend(buf, size);
-	prng_init(&prng, n);
+	prng_init(&prng, n + branch * 1000003);
 	for (size_t i = 0; i < size; i++)
 		at[i] = (uint8_t)prng_next(&prng);
 }
@@ -148,30 +152,49 @@ static void make_path(char *ret_path, size_t size, unsigned path)
 	snprintf(ret_path, size, "/p%02u", path);
 }
 
-/* The row as transaction n left it. */
-static struct tree_row make_row(unsigned n, char path[16], struct buf *data)
+enum { BRANCH_BIT = 32 };
+
+/* The row as transaction n of that branch left it. */
+static struct tree_row make_row(unsigned n, unsigned branch, char path[16], struct buf *data)
 {
 	make_path(path, 16, path_of(n));
-	make_bytes(data, n, n % 3 == 0 ? 0 : txn_size(n));
+	make_bytes(data, n, branch, n % 3 == 0 ? 0 : txn_size(n));
 	return (struct tree_row){
 		.path = bytes_of_text(path),
 		.data = is_null_data(n) ? BYTES_NULL : buf_bytes(data),
 		.acls = n % 11 == 0 ? (struct zk_acls){.count = -1, .encoded = bytes_of("", 0)}
-				    : (struct zk_acls){.count = 1,
-						       .encoded = bytes_of_text("not looked into")},
+				    : zk_acls_open(),
 		.stat =
 			{
 				.czxid = rig_zxid(n) - 1,
 				.mzxid = rig_zxid(n),
 				.pzxid = -rig_zxid(n),
 				.ctime = n,
-				.mtime = INT64_MAX - n,
+				.mtime = INT64_MAX - n - ((int64_t)branch << BRANCH_BIT),
 				.version = (int32_t)n,
 				.cversion = -(int32_t)n,
 				.aversion = INT32_MIN + (int32_t)n,
 				.ephemeral_owner = INT64_MIN + n,
 			},
 	};
+}
+
+static unsigned branch_of_row(const struct tree_row *row)
+{
+	return (unsigned)((INT64_MAX - row->stat.mtime) >> BRANCH_BIT);
+}
+
+static unsigned branch_of(const struct rig *rig, unsigned n)
+{
+	return n < RIG_NUMBERS_MAX ? rig->branches[n] : 0;
+}
+
+static void set_branch(struct rig *rig, unsigned n)
+{
+	if (n < RIG_NUMBERS_MAX)
+		rig->branches[n] = rig->branch;
+	else
+		ASSERT(rig->branch == 0);
 }
 
 /* ---- what the store tells ---- */
@@ -187,8 +210,28 @@ static void log_durable(zxid_t zxid, void *data)
 {
 	struct rig *rig = data;
 
-	ASSERT(!rig->has_failed && number_of(zxid) > rig->durable);
-	rig->durable = number_of(zxid);
+	unsigned n = number_of(zxid);
+
+	ASSERT(!rig->has_failed);
+	if (rig->has_before && !rig->is_staging) {
+		/* It was appended before the truncation that is in hand. */
+		ASSERT(n > rig->before.durable && n <= rig->before.appended);
+		rig->before.durable = n;
+		rig->durable = n < rig->truncated_to ? n : rig->truncated_to;
+		return;
+	}
+	ASSERT(n > rig->durable);
+	rig->durable = n;
+}
+
+static void truncated(void *data)
+{
+	struct rig *rig = data;
+
+	ASSERT(!rig->has_failed && rig->has_before && !rig->is_staging);
+	ASSERT(number_of(store_state(rig->store)->logged_zxid) == rig->truncated_to);
+	rig->has_before = false;
+	rig->truncations++;
 }
 
 static void epochs_durable(void *data)
@@ -197,13 +240,25 @@ static void epochs_durable(void *data)
 
 	ASSERT(!rig->has_failed && rig->epochs_durable < rig->epochs_set);
 	rig->epochs_durable++;
+	if (rig->is_installing && rig->epochs_durable == rig->epochs_set) {
+		rig->has_before = false;
+		rig->is_staging = false;
+		rig->is_installing = false;
+		rig->installations++;
+		rig->generation = store_state(rig->store)->generation;
+	}
 }
 
 static void tree_durable(zxid_t zxid, void *data)
 {
 	struct rig *rig = data;
 
-	ASSERT(!rig->has_failed && number_of(zxid) >= rig->tree);
+	ASSERT(!rig->has_failed);
+	if (rig->has_before)
+		rig->before.tree = number_of(zxid);
+	if (rig->is_staging)
+		return;
+	ASSERT(number_of(zxid) >= rig->tree);
 	rig->tree = number_of(zxid);
 }
 
@@ -243,16 +298,27 @@ static bool rows_equal(const struct tree_row *a, const struct tree_row *b)
 	       a->stat.ephemeral_owner == b->stat.ephemeral_owner;
 }
 
+/* All that was loaded of a number must be of one branch. */
+static void note_branch(struct rig *rig, unsigned n, unsigned branch)
+{
+	if (n < RIG_NUMBERS_MAX && branch <= rig->branch)
+		rig->loaded_branches[n] = (int)branch;
+	else if (branch > 0)
+		say_wrong(rig, "%u of branch %u", n, branch);
+}
+
 static int load_row(const struct tree_row *row, void *data)
 {
 	struct rig *rig = data;
 	unsigned n = number_of(row->stat.mzxid);
+	unsigned branch = branch_of_row(row);
 	char path[16];
 	struct buf bytes;
 	struct tree_row expected;
 
-	buf_init(&bytes, LARGE_SIZE);
-	expected = make_row(n, path, &bytes);
+	buf_init(&bytes, LARGE_SIZE + 2);
+	expected = make_row(n, branch, path, &bytes);
+	note_branch(rig, n, branch);
 	if (!rows_equal(row, &expected))
 		say_wrong(rig, "%.*s is not as %u left it", row->path.size,
 			  (const char *)row->path.data, n);
@@ -298,12 +364,17 @@ static int load_txn(zxid_t zxid, struct bytes txn, bool committed, struct store_
 	unsigned n = number_of(zxid);
 	struct buf bytes;
 
-	buf_init(&bytes, LARGE_SIZE);
-	make_bytes(&bytes, n, txn_size(n));
+	unsigned branch = 0;
+
+	buf_init(&bytes, LARGE_SIZE + 2);
+	make_bytes(&bytes, n, branch, txn_size(n));
+	while (!bytes_equal(txn, buf_bytes(&bytes)) && branch < rig->branch)
+		make_bytes(&bytes, n, ++branch, txn_size(n));
 	if (n != rig->loaded + 1)
 		say_wrong(rig, "transaction %u follows %u", n, rig->loaded);
 	if (!bytes_equal(txn, buf_bytes(&bytes)))
 		say_wrong(rig, "transaction %u has other bytes", n);
+	note_branch(rig, n, branch);
 	if (committed && rig->loaded_committed < rig->loaded)
 		say_wrong(rig, "transaction %u is committed, the one before is not", n);
 	buf_release(&bytes);
@@ -334,9 +405,70 @@ static void forget(struct rig *rig)
 	rig->loaded_committed = 0;
 	rig->loaded_rows = 0;
 	rig->loaded_sessions = 0;
+	for (size_t i = 0; i < RIG_NUMBERS_MAX; i++)
+		rig->loaded_branches[i] = -1;
 	rig->has_failed = false;
 	rig->wrong[0] = '\0';
 	rig->refusal.text[0] = '\0';
+}
+
+void rig_get_history(const struct rig *rig, struct rig_history *ret_history)
+{
+	*ret_history = (struct rig_history){
+		.appended = rig->appended,
+		.durable = rig->durable,
+		.tree = rig->tree,
+		.tree_written = rig->tree_written,
+		.epochs_set = rig->epochs_set,
+		.epochs_durable = rig->epochs_durable,
+		.generation = rig->generation,
+	};
+	memcpy(ret_history->branches, rig->branches, sizeof(rig->branches));
+}
+
+static void set_history(struct rig *rig, const struct rig_history *history)
+{
+	rig->appended = history->appended;
+	rig->durable = history->durable;
+	rig->tree = history->tree;
+	rig->tree_written = history->tree_written;
+	rig->epochs_set = history->epochs_set;
+	rig->epochs_durable = history->epochs_durable;
+	rig->generation = history->generation;
+	memcpy(rig->branches, history->branches, sizeof(rig->branches));
+}
+
+bool rig_has_loaded(const struct rig *rig, const struct rig_history *history)
+{
+	const struct store_state *state = store_state(rig->store);
+	unsigned epochs_min = history->epochs_durable;
+
+	if (history->generation == 0)
+		epochs_min = history->epochs_set; /* they came with it */
+	if (history->generation ? state->generation != history->generation
+				: state->generation == rig->before.generation)
+		return false;
+	for (unsigned n = 1; n < RIG_NUMBERS_MAX && n <= rig->loaded; n++)
+		if (rig->loaded_branches[n] >= 0 &&
+		    rig->loaded_branches[n] != (int)history->branches[n])
+			return false;
+	return rig->loaded >= history->durable && rig->loaded <= history->appended &&
+	       rig->loaded_tree >= history->tree && rig->loaded_tree <= history->tree_written &&
+	       state->accepted_epoch >= epochs_min && state->accepted_epoch <= history->epochs_set;
+}
+
+/* Of what was valid before, or is since, whichever came back. */
+static void choose_history(struct rig *rig)
+{
+	struct rig_history now;
+
+	rig_get_history(rig, &now);
+	if (rig->has_before && rig_has_loaded(rig, &rig->before) &&
+	    ((rig->is_staging && !rig->is_installing) || !rig_has_loaded(rig, &now)))
+		set_history(rig, &rig->before);
+	rig->has_before = false;
+	rig->is_staging = false;
+	rig->is_installing = false;
 }
 
 /* What was loaded is what is known from now on. */
@@ -352,6 +484,8 @@ static void go_on_from_load(struct rig *rig)
 	if (state->accepted_epoch > 0 && state->current_epoch != state->accepted_epoch - 1)
 		say_wrong(rig, "epochs %" PRId64 " and %" PRId64, state->accepted_epoch,
 			  state->current_epoch);
+	choose_history(rig);
+	rig->generation = state->generation;
 	rig->appended = rig->loaded;
 	rig->durable = rig->loaded;
 	rig->tree = rig->loaded_tree;
@@ -359,6 +493,13 @@ static void go_on_from_load(struct rig *rig)
 	rig->epochs_set = (unsigned)state->accepted_epoch;
 	rig->epochs_durable = rig->epochs_set;
 }
+
+static const struct store_loader loader = {
+	.row = load_row,
+	.session = load_session,
+	.tree_done = tree_done,
+	.txn = load_txn,
+};
 
 int rig_open(struct rig *rig)
 {
@@ -369,8 +510,14 @@ int rig_open(struct rig *rig)
 		.segment_size = rig->segment_size,
 		.vfs = rig->vfs,
 	};
-	struct store_events events = {notify, log_durable, epochs_durable, tree_durable, failed};
-	struct store_loader loader = {load_row, load_session, tree_done, load_txn};
+	struct store_events events = {
+		.notify = notify,
+		.log_durable = log_durable,
+		.epochs_durable = epochs_durable,
+		.truncated = truncated,
+		.tree_durable = tree_durable,
+		.failed = failed,
+	};
 	int error;
 
 	ASSERT(!rig->store);
@@ -388,6 +535,12 @@ int rig_open(struct rig *rig)
 	return error;
 }
 
+int rig_reload(struct rig *rig)
+{
+	forget(rig);
+	return store_reload(rig->store, &loader, rig, &rig->refusal);
+}
+
 void rig_close(struct rig *rig)
 {
 	store_close(rig->store);
@@ -398,11 +551,12 @@ void rig_append(struct rig *rig, unsigned count)
 {
 	struct buf bytes;
 
-	buf_init(&bytes, LARGE_SIZE);
+	buf_init(&bytes, LARGE_SIZE + 2);
 	while (count-- > 0) {
 		unsigned n = rig->appended + 1;
 
-		make_bytes(&bytes, n, txn_size(n));
+		set_branch(rig, n);
+		make_bytes(&bytes, n, branch_of(rig, n), txn_size(n));
 		ASSERT(store_append(rig->store, rig_zxid(n), buf_bytes(&bytes), rig_zxid(n - 1)) ==
 		       0);
 		rig->appended = n;
@@ -410,14 +564,14 @@ void rig_append(struct rig *rig, unsigned count)
 	buf_release(&bytes);
 }
 
-static void add_change(struct store_writeout *writeout, unsigned n)
+static void add_change(const struct rig *rig, struct store_writeout *writeout, unsigned n)
 {
 	char path[16];
 	struct buf bytes;
 	struct tree_change change = {0};
 
-	buf_init(&bytes, LARGE_SIZE);
-	change.row = make_row(n, path, &bytes);
+	buf_init(&bytes, LARGE_SIZE + 2);
+	change.row = make_row(n, branch_of(rig, n), path, &bytes);
 	change.type = is_delete(n) ? TREE_ZNODE_DELETED : TREE_ZNODE_PUT;
 	change.data = is_delete(n) ? NULL : blob_new(change.row.data);
 	store_writeout_add(writeout, &change);
@@ -439,13 +593,91 @@ void rig_write_tree(struct rig *rig, unsigned n)
 	struct store_writeout *writeout = store_writeout_new(rig_zxid(n), digest_of(n));
 
 	for (unsigned i = rig->tree_written + 1; i <= n; i++)
-		add_change(writeout, i);
+		add_change(rig, writeout, i);
 	rig->tree_written = n;
 	store_write_tree(rig->store, writeout);
 }
 
+/* ---- truncations and generations ---- */
+
+static void keep_before(struct rig *rig)
+{
+	ASSERT(!rig->has_before);
+	rig_get_history(rig, &rig->before);
+	rig->has_before = true;
+	rig->branch++;
+	ASSERT(rig->branch > 0);
+}
+
+void rig_truncate(struct rig *rig, unsigned n)
+{
+	keep_before(rig);
+	rig->truncated_to = n;
+	rig->appended = n;
+	if (rig->durable > n)
+		rig->durable = n;
+	store_truncate(rig->store, rig_zxid(n));
+}
+
+static void stage_tree(struct rig *rig, unsigned base)
+{
+	struct buf bytes;
+	char name[16];
+	struct tree_row row;
+
+	buf_init(&bytes, LARGE_SIZE + 2);
+	for (unsigned session = 0; session < SESSION_COUNT; session++)
+		if (session_exists(session, base))
+			store_stage_session(rig->store, session,
+					    (int32_t)last_of_session(session, base));
+	/* In another order than the one of paths. */
+	for (unsigned path = PATH_COUNT; path-- > 0;) {
+		if (!path_exists(path, base))
+			continue;
+		row = make_row(last_of_path(path, base), rig->branch, name, &bytes);
+		store_stage_row(rig->store, &row);
+	}
+	buf_release(&bytes);
+}
+
+void rig_begin_generation(struct rig *rig, unsigned base)
+{
+	ASSERT(rig->durable == rig->appended);
+	keep_before(rig);
+	rig->is_staging = true;
+	rig->generation = 0;
+	rig->appended = base;
+	rig->durable = base;
+	rig->tree = base;
+	rig->tree_written = base;
+	for (unsigned n = 1; n <= base; n++)
+		set_branch(rig, n);
+	store_begin_generation(rig->store, rig_zxid(base));
+	stage_tree(rig, base);
+}
+
+void rig_install_generation(struct rig *rig)
+{
+	ASSERT(rig->is_staging && !rig->is_installing);
+	rig->is_installing = true;
+	rig->epochs_set++;
+	store_install_generation(rig->store, digest_of(rig->tree), rig->epochs_set,
+				 rig->epochs_set - 1);
+}
+
+void rig_abort_generation(struct rig *rig)
+{
+	ASSERT(rig->is_staging && !rig->is_installing);
+	rig->is_staging = false;
+	rig->has_before = false;
+	rig->abortions++;
+	set_history(rig, &rig->before);
+	store_abort_generation(rig->store);
+}
+
 void rig_set_epochs(struct rig *rig)
 {
+	ASSERT(!rig->has_before);
 	rig->epochs_set++;
 	store_set_epochs(rig->store, rig->epochs_set, rig->epochs_set - 1);
 }

@@ -125,6 +125,12 @@ t_unit_test_store_damage_SOURCES = %D%/test-store-damage.c $(store_fixture)
 t_unit_test_store_damage_CFLAGS = $(unit_cflags)
 t_unit_test_store_damage_LDADD = $(store_libs)
 
+check_PROGRAMS += %D%/test-store-generations
+TESTS += %D%/test-store-generations
+t_unit_test_store_generations_SOURCES = %D%/test-store-generations.c $(store_fixture)
+t_unit_test_store_generations_CFLAGS = $(unit_cflags)
+t_unit_test_store_generations_LDADD = $(store_libs)
+
 replica_test_libs = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
 	src/zk/libzk.a src/base/libbase.a $(ZLIB_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
