@@ -500,6 +500,49 @@ static void test_session_moves_between_learners(void **state)
 	assert_int_equal(fake_take_code(b, 1), ZK_OK);
 }
 
+/* The codes are in its parts, and the multi itself is no failure. */
+static void test_multi_of_a_moved_session_ends_its_connection(void **state)
+{
+	struct fake_ensemble *ensemble = *state;
+	struct fake_driver *a = fake_node(ensemble, A);
+	const struct zk_multi_header header = {.type = ZK_OP_DELETE, .err = -1};
+	const struct zk_multi_header end = {.type = -1, .done = true, .err = -1};
+	const struct zk_path_version_request delete = {.path = bytes_of_text("/x"), .version = -1};
+	session_id_t id = connect(ensemble, A, 1);
+	struct buf body = nothing();
+
+	assert_int_equal(reconnect(ensemble, B, 1, id), id);
+	zk_multi_header_write(&body, &header);
+	zk_path_version_request_write(&body, &delete);
+	zk_multi_header_write(&body, &end);
+	fake_request(a, 1, ZK_OP_MULTI, &body);
+	fake_ensemble_pump(ensemble);
+	assert_int_equal(last_txn(ensemble).header.type, ZK_OP_MULTI);
+	fake_expect_nothing(a, 1);
+	assert_true(is_closed(a, 1));
+}
+
+/* A leader that knows the session no more refuses to close it; the connection ends all the same. */
+static void test_refused_close_session_ends_the_connection(void **state)
+{
+	struct fake_ensemble *ensemble = *state;
+	struct fake_driver *a = fake_node(ensemble, A);
+	struct txn txn = {.header = {.session_id = connect(ensemble, A, 1),
+				     .cxid = 1,
+				     .zxid = fake_proposed(ensemble) + 1,
+				     .type = ZK_OP_ERROR},
+			  .record = {.type = ZK_OP_ERROR, .error = {ZK_SESSIONEXPIRED}}};
+	struct buf bytes = nothing();
+
+	request(a, 1, ZK_OP_CLOSE_SESSION);
+	txn_encode(&bytes, &txn);
+	server_deliver(a->server, txn.header.zxid, buf_bytes(&bytes));
+	fake_perform_all(a);
+	expect_reply(a, 1, 1, ZK_SESSIONEXPIRED);
+	assert_true(is_closed(a, 1));
+	buf_release(&bytes);
+}
+
 static void test_session_moves_from_the_leader_and_back(void **state)
 {
 	struct fake_ensemble *ensemble = *state;
@@ -657,6 +700,8 @@ int main(void)
 		ENSEMBLE(test_table_of_half_an_entry_is_refused),
 		ENSEMBLE(test_close_session_at_a_learner),
 		ENSEMBLE(test_session_moves_between_learners),
+		ENSEMBLE(test_multi_of_a_moved_session_ends_its_connection),
+		ENSEMBLE(test_refused_close_session_ends_the_connection),
 		ENSEMBLE(test_session_moves_from_the_leader_and_back),
 		ENSEMBLE(test_unknown_session_is_refused_by_the_leader),
 		ENSEMBLE(test_wrong_password_is_refused_by_the_learner),
