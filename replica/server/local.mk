@@ -1,5 +1,6 @@
 noinst_LIBRARIES += replica/server/libserver.a
 replica_server_libserver_a_SOURCES = \
+	%D%/action.c \
 	%D%/commit.c \
 	%D%/connection.c %D%/connection.h \
 	%D%/establish.c \

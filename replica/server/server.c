@@ -12,7 +12,6 @@ enum {
 	TICK_MS_DEFAULT = 2000,
 	OUTSTANDING_LIMIT_DEFAULT = 1000,
 	SESSIONLESS_TIMEOUT_MS_DEFAULT = 10000,
-	STEP_CAPACITY_MIN = 64,
 };
 
 void server_config_init(struct server_config *config)
@@ -160,108 +159,13 @@ void server_set_digest_mismatches(struct server *server, uint64_t count)
 	server->digest_mismatches = count;
 }
 
-/* ---- actions ---- */
+/* ---- connections ---- */
 
-static struct step *add_step(struct server *server, const struct server_action *action)
-{
-	struct step *step;
-
-	if (server->step_count == server->step_capacity) {
-		server->step_capacity =
-			server->step_capacity ? server->step_capacity * 2 : STEP_CAPACITY_MIN;
-		server->steps =
-			mem_realloc(server->steps, server->step_capacity * sizeof(*server->steps));
-	}
-	step = &server->steps[server->step_count++];
-	*step = (struct step){.action = *action};
-	return step;
-}
-
-void server_emit(struct server *server, const struct server_action *action)
-{
-	(void)add_step(server, action); /* no packet to place */
-}
-
-struct buf *server_packet_begin(struct server *server, enum server_action_type type,
-				zab_link_t link, enum zab_packet_type packet)
-{
-	const struct server_action action = {
-		.type = type,
-		.link = link,
-		.packet = {.type = packet, .zxid = -1, .data = BYTES_NULL, .auth_count = -1},
-	};
-
-	add_step(server, &action)->packet_at = server->packets.size;
-	return &server->packets;
-}
-
-void server_packet_end(struct server *server, const struct auth_ids *ids)
-{
-	struct step *step = &server->steps[server->step_count - 1];
-	struct zab_packet *packet = &step->action.packet;
-
-	/* Where it lies is known when nothing more is appended. */
-	packet->data = bytes_of("", server->packets.size - step->packet_at);
-	if (!ids)
-		return;
-	packet->auth_count = ids->count;
-	packet->auth = ids->encoded;
-	buf_append(&server->packets, ids->encoded.data, bytes_size(ids->encoded));
-}
-
-/* The buffer is at its final place: nothing more comes before the actions are taken. */
-static void place_packet(const struct server *server, const struct step *step,
-			 struct zab_packet *packet)
-{
-	const uint8_t *at = server->packets.data + step->packet_at;
-
-	if (!bytes_is_null(packet->data))
-		packet->data = bytes_of(at, bytes_size(packet->data));
-	packet->auth = bytes_of(at + bytes_size(packet->data), bytes_size(packet->auth));
-}
-
-static struct connection *find(const struct server *server, connection_id_t id)
+struct connection *server_find_connection(const struct server *server, connection_id_t id)
 {
 	struct map_entry *entry = map_find(&server->connections, bytes_of(&id, sizeof(id)));
 
 	return entry ? map_item(entry, struct connection, by_id) : NULL;
-}
-
-bool server_take_action(struct server *server, struct server_action *ret_action)
-{
-	const struct step *step;
-
-	if (server->step_at == server->step_count)
-		return false;
-	step = &server->steps[server->step_at++];
-	*ret_action = step->action;
-	if (step->action.type == SERVER_SEND)
-		ret_action->bytes = buf_bytes(&find(server, step->action.connection)->out);
-	if (step->action.type == SERVER_TO_LEADER || step->action.type == SERVER_TO_LEARNER)
-		place_packet(server, step, &ret_action->packet);
-	return true;
-}
-
-static void empty(struct buf *buf)
-{
-	if (buf->capacity > CONNECTION_OUTPUT_SIZE_KEPT)
-		buf_release(buf);
-	buf_reset(buf);
-}
-
-/* Everything of the last event was performed: its bytes are no longer needed. */
-static void begin_event(struct server *server)
-{
-	ASSERT(server->started);
-	ASSERT(server->step_at == server->step_count);
-	server->step_at = server->step_count = 0;
-	empty(&server->packets);
-	list_for_each_safe (&server->outgoing, at) {
-		struct connection *connection = list_item(at, struct connection, outgoing);
-
-		list_remove(&connection->outgoing);
-		empty(&connection->out);
-	}
 }
 
 void server_close_connection(struct server *server, struct connection *connection)
@@ -346,7 +250,7 @@ static void expire_sessions(struct server *server)
 
 void server_tick(struct server *server, msec_t now_ms, msec_t wall_ms)
 {
-	begin_event(server);
+	server_begin_event(server);
 	ASSERT(now_ms >= server->now_ms);
 	server->now_ms = now_ms;
 	server->wall_ms = wall_ms;
@@ -372,7 +276,7 @@ void server_connection_opened(struct server *server, connection_id_t id, const c
 {
 	struct connection *connection;
 
-	begin_event(server);
+	server_begin_event(server);
 	connection = connection_new(id, address, server->now_ms);
 	map_insert(&server->connections, &connection->by_id,
 		   bytes_of(&connection->id, sizeof(connection->id)));
@@ -381,9 +285,9 @@ void server_connection_opened(struct server *server, connection_id_t id, const c
 
 void server_frame(struct server *server, connection_id_t id, struct bytes frame)
 {
-	struct connection *connection = find(server, id);
+	struct connection *connection = server_find_connection(server, id);
 
-	begin_event(server);
+	server_begin_event(server);
 	ASSERT(connection);
 	intake_frame(server, connection, frame, server->now_ms);
 }
@@ -391,9 +295,9 @@ void server_frame(struct server *server, connection_id_t id, struct bytes frame)
 /* The driver knows of the end: there is nothing to tell it. */
 void server_connection_closed(struct server *server, connection_id_t id)
 {
-	struct connection *connection = find(server, id);
+	struct connection *connection = server_find_connection(server, id);
 
-	begin_event(server);
+	server_begin_event(server);
 	ASSERT(connection);
 	remove_connection(server, connection);
 	server->step_count = 0;
@@ -412,7 +316,7 @@ static void close_full(struct server *server)
 
 void server_committed(struct server *server, zxid_t zxid)
 {
-	begin_event(server);
+	server_begin_event(server);
 	ASSERT(makes_transactions(server));
 	ASSERT(zxid >= server->committed && zxid <= server->proposed);
 	server->committed = zxid;
@@ -422,7 +326,7 @@ void server_committed(struct server *server, zxid_t zxid)
 
 static void begin_learner_event(struct server *server, zab_link_t link)
 {
-	begin_event(server);
+	server_begin_event(server);
 	ASSERT(server->role == SERVER_LEADER);
 	ASSERT(link != SESSION_OWNER_NONE && link != SESSION_OWNER_SELF);
 }
@@ -452,7 +356,7 @@ void server_deliver(struct server *server, zxid_t zxid, struct bytes bytes)
 	struct txn txn;
 	int error = txn_decode(bytes, &txn);
 
-	begin_event(server);
+	server_begin_event(server);
 	ASSERT(server->role == SERVER_LEARNER);
 	ASSERT(!error && txn.header.zxid == zxid);
 	server_note_proposed(server, zxid);
@@ -463,14 +367,14 @@ void server_deliver(struct server *server, zxid_t zxid, struct bytes bytes)
 
 bool server_synced(struct server *server)
 {
-	begin_event(server);
+	server_begin_event(server);
 	ASSERT(server->role == SERVER_LEARNER);
 	return forward_synced(server);
 }
 
 void server_revalidated(struct server *server, session_id_t session_id, bool is_valid)
 {
-	begin_event(server);
+	server_begin_event(server);
 	ASSERT(server->role == SERVER_LEARNER);
 	establish_revalidated(server, session_id, is_valid);
 }
@@ -483,7 +387,7 @@ void server_note_proposed(struct server *server, zxid_t zxid)
 
 void server_set_intake(struct server *server, bool allowed)
 {
-	begin_event(server);
+	server_begin_event(server);
 	if (server->intake == allowed)
 		return;
 	server->intake = allowed;
@@ -521,7 +425,7 @@ void server_reset_stats(struct server *server)
 bool server_get_connection_stats(const struct server *server, connection_id_t id,
 				 struct server_connection_stats *ret_stats)
 {
-	struct connection *connection = find(server, id);
+	struct connection *connection = server_find_connection(server, id);
 
 	if (!connection)
 		return false;

@@ -15,7 +15,8 @@
 /*
  * What the parts of the server share:
  *
- *	server.c      life, events, actions, statistics
+ *	server.c      life, events, statistics
+ *	action.c      the actions of an event
  *	establish.c   connect requests, sessions that begin
  *	intake.c      frames: what each is, and whether it waits
  *	proposal.c    writes that become transactions here
@@ -112,8 +113,10 @@ struct server {
 	struct server_stats stats;
 };
 
-/* ---- server.c ---- */
+/* ---- action.c ---- */
 
+/* The actions of the last event were performed: their bytes go. */
+void server_begin_event(struct server *server);
 void server_emit(struct server *server, const struct server_action *action);
 /*
  * Emit an action with a packet, whose data is null; or what is appended to the buf that is
@@ -122,6 +125,11 @@ void server_emit(struct server *server, const struct server_action *action);
 struct buf *server_packet_begin(struct server *server, enum server_action_type type,
 				zab_link_t link, enum zab_packet_type packet);
 void server_packet_end(struct server *server, const struct auth_ids *ids);
+
+/* ---- server.c ---- */
+
+/* NULL if there is none. */
+struct connection *server_find_connection(const struct server *server, connection_id_t id);
 /* The client is there. False: its session is gone, or being closed. */
 bool server_touch(struct server *server, struct connection *connection);
 /* What is queued goes out, then the connection ends; its watches and requests are gone at once. */

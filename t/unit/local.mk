@@ -188,17 +188,26 @@ t_unit_test_server_SOURCES = %D%/test-server.c %D%/fake-driver.c %D%/fake-driver
 t_unit_test_server_CFLAGS = $(unit_cflags)
 t_unit_test_server_LDADD = $(replica_test_libs)
 
+fake_ensemble = %D%/fake-ensemble.c %D%/fake-ensemble.h %D%/fake-driver.c %D%/fake-driver.h \
+	%D%/cmocka.h
+
 check_PROGRAMS += %D%/test-ensemble
 TESTS += %D%/test-ensemble
-t_unit_test_ensemble_SOURCES = %D%/test-ensemble.c %D%/fake-ensemble.c %D%/fake-ensemble.h \
-	%D%/fake-driver.c %D%/fake-driver.h %D%/vectors.c %D%/vectors.h %D%/cmocka.h
+t_unit_test_ensemble_SOURCES = %D%/test-ensemble.c $(fake_ensemble)
 t_unit_test_ensemble_CFLAGS = $(unit_cflags)
 t_unit_test_ensemble_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-ensemble-requests
+TESTS += %D%/test-ensemble-requests
+t_unit_test_ensemble_requests_SOURCES = %D%/test-ensemble-requests.c $(fake_ensemble) \
+	%D%/vectors.c %D%/vectors.h
+t_unit_test_ensemble_requests_CFLAGS = $(unit_cflags)
+t_unit_test_ensemble_requests_LDADD = $(replica_test_libs)
 
 check_PROGRAMS += %D%/test-replica
 TESTS += %D%/test-replica
 t_unit_test_replica_SOURCES = %D%/test-replica.c %D%/replica-cluster.c %D%/replica-cluster.h \
-	%D%/tree-copy.c %D%/tree-copy.h %D%/fake-driver.c %D%/fake-driver.h %D%/cmocka.h
+	%D%/cluster-store.c %D%/cluster-store.h %D%/tree-copy.c %D%/tree-copy.h %D%/fake-driver.c %D%/fake-driver.h %D%/cmocka.h
 t_unit_test_replica_CFLAGS = $(unit_cflags)
 t_unit_test_replica_LDADD = $(replica_test_libs)
 

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replica/tree/replay.h"
 #include "replica/tree/snapshot.h"
 #include "src/base/assert.h"
 #include "src/base/mem.h"
@@ -36,52 +35,6 @@ struct cluster_node *cluster_node(struct cluster *cluster, int64_t sid)
 struct fake_driver *cluster_driver(struct cluster *cluster, int64_t sid)
 {
 	return &cluster_node(cluster, sid)->driver;
-}
-
-/* ---- stores ---- */
-
-static void store_clear(struct cluster_store *store)
-{
-	for (size_t at = 0; at < store->log_count; at++)
-		blob_unref(store->log[at].txn);
-	free(store->log);
-	if (store->tree)
-		tree_free(store->tree);
-	*store = (struct cluster_store){0};
-}
-
-static void store_append(struct cluster_store *store, zxid_t zxid, struct blob *txn)
-{
-	zxid_t last = store->log_count > 0 ? store->log[store->log_count - 1].zxid : store->base;
-
-	assert_true(zxid > last);
-	store->log = mem_realloc(store->log, (store->log_count + 1) * sizeof(*store->log));
-	store->log[store->log_count++] = (struct cluster_entry){zxid, blob_ref(txn)};
-}
-
-static void store_cut(struct cluster_store *store, zxid_t zxid)
-{
-	while (store->log_count > 0 && store->log[store->log_count - 1].zxid > zxid)
-		blob_unref(store->log[--store->log_count].txn);
-}
-
-/* What a driver loads: the tree, with the log up to zxid applied. */
-static struct tree *load(struct cluster_node *node, zxid_t zxid)
-{
-	struct tree *tree = tree_copy(node->store.tree, false);
-	zxid_t from = tree_zxid(tree);
-	struct replay replay;
-
-	replay_init(&replay, tree);
-	for (size_t at = 0; at < node->store.log_count; at++) {
-		const struct cluster_entry *entry = &node->store.log[at];
-
-		if (entry->zxid > from && entry->zxid <= zxid)
-			assert_int_equal(replay_txn(&replay, entry->zxid, blob_bytes(entry->txn)),
-					 0);
-	}
-	replay_release(&replay);
-	return tree;
 }
 
 /* ---- links ---- */
@@ -197,7 +150,7 @@ static void stage_row(struct cluster_node *node, const struct tree_row *row)
 
 static void begin_staged(struct cluster_node *node, zxid_t zxid)
 {
-	store_clear(&node->staged);
+	cluster_store_clear(&node->staged);
 	node->staged.tree = tree_new(false);
 	node->staged.base = zxid;
 	tree_set_zxid(node->staged.tree, zxid);
@@ -318,7 +271,7 @@ static void install(struct cluster_node *node, const struct replica_action *acti
 	assert_true(node->is_staged);
 	assert_int_equal(tree_digest(node->staged.tree), action->digest);
 	assert_int_equal(node->staged.base, action->zab.zxid);
-	store_clear(&node->store);
+	cluster_store_clear(&node->store);
 	node->store = node->staged;
 	node->staged = (struct cluster_store){0};
 	node->is_staged = false;
@@ -331,10 +284,10 @@ static void append(struct cluster_node *node, const struct cluster_write *write)
 	const struct zab_action *zab = &write->action.zab;
 
 	if (node->is_staged) {
-		store_append(&node->staged, zab->zxid, write->txn);
+		cluster_store_append(&node->staged, zab->zxid, write->txn);
 		return;
 	}
-	store_append(&node->store, zab->zxid, write->txn);
+	cluster_store_append(&node->store, zab->zxid, write->txn);
 	if (zab->committed > node->committed)
 		node->committed = zab->committed;
 	replica_logged(node->driver.replica, zab->zxid);
@@ -353,7 +306,7 @@ static void write_out(struct cluster_node *node, const struct cluster_write *wri
 		replica_epochs_durable(replica);
 		break;
 	case ZAB_TRUNCATE:
-		store_cut(&node->store, write->action.zab.zxid);
+		cluster_store_cut(&node->store, write->action.zab.zxid);
 		replica_truncated(replica);
 		break;
 	case ZAB_INSTALL_SNAPSHOT:
@@ -362,7 +315,7 @@ static void write_out(struct cluster_node *node, const struct cluster_write *wri
 		break;
 	default:
 		assert_int_equal(write->action.zab.type, ZAB_ABORT_SNAPSHOT);
-		store_clear(&node->staged);
+		cluster_store_clear(&node->staged);
 		node->is_staged = false;
 	}
 }
@@ -394,7 +347,8 @@ static bool move_reload(struct cluster_node *node)
 	if (!node->driver.replica || !node->is_reloading || !list_is_empty(&node->writes))
 		return false;
 	node->is_reloading = false;
-	replica_reloaded(node->driver.replica, load(node, replica_committed(node->driver.replica)));
+	replica_reloaded(node->driver.replica,
+			 cluster_store_load(&node->store, replica_committed(node->driver.replica)));
 	perform(node);
 	return true;
 }
@@ -723,7 +677,7 @@ void cluster_stop(struct cluster *cluster, int64_t sid)
 	node->connecting = 0;
 	while (!list_is_empty(&node->writes))
 		free_write(list_item(list_first(&node->writes), struct cluster_write, link));
-	store_clear(&node->staged);
+	cluster_store_clear(&node->staged);
 	node->is_staged = false;
 	for (int at = 0; at < CLUSTER_NODE_COUNT; at++) {
 		blob_unref(node->notes[at]);
@@ -743,7 +697,7 @@ void cluster_wipe(struct cluster *cluster, int64_t sid)
 	struct cluster_node *node = cluster_node(cluster, sid);
 
 	ASSERT(!node->driver.replica);
-	store_clear(&node->store);
+	cluster_store_clear(&node->store);
 	node->is_empty = true;
 	node->may_bootstrap = false;
 	node->accepted_epoch = node->current_epoch = 0;
@@ -816,7 +770,7 @@ void cluster_release(struct cluster *cluster)
 {
 	for (int at = 0; at < CLUSTER_NODE_COUNT; at++) {
 		cluster_stop(cluster, at + 1);
-		store_clear(&cluster->nodes[at].store);
+		cluster_store_clear(&cluster->nodes[at].store);
 		buf_release(&cluster->nodes[at].said);
 	}
 	while (!list_is_empty(&cluster->links))

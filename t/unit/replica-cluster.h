@@ -4,6 +4,7 @@
 #include "replica/server/replica.h"
 #include "src/base/list.h"
 #include "src/base/prng.h"
+#include "t/unit/cluster-store.h"
 #include "t/unit/fake-driver.h"
 
 /*
@@ -14,19 +15,6 @@
  * Clients are those of fake-driver.h, on the driver of a node.
  */
 enum { CLUSTER_NODE_COUNT = 3 };
-
-struct cluster_entry {
-	zxid_t zxid;
-	struct blob *txn;
-};
-
-/* A generation: the tree at its base or later, and the log behind the base. */
-struct cluster_store {
-	struct tree *tree; /* NULL: empty */
-	zxid_t base;
-	struct cluster_entry *log;
-	size_t log_count;
-};
 
 struct cluster_node {
 	struct fake_driver driver; /* replica is NULL while it is down */
