@@ -28,6 +28,8 @@
 #include "src/base/mem.h"
 #include "src/io/loop.h"
 
+#define RESOLVER_THREADS "16"
+
 enum { EXIT_USAGE = 1, EXIT_FAILED = 1, EXIT_REFUSED = 2 };
 
 struct options {
@@ -361,7 +363,10 @@ static int start(const struct options *options)
 	if (!options->foreground)
 		go_to_background();
 	raise_descriptor_limit();
-	(void)signal(SIGPIPE, SIG_IGN); /* can't fail */
+	/* Each name of a server that is being dialed has a thread: none waits for another's. */
+	if (config_is_ensemble(&config))
+		(void)setenv("UV_THREADPOOL_SIZE", RESOLVER_THREADS, 0); /* fails without memory */
+	(void)signal(SIGPIPE, SIG_IGN);                                  /* can't fail */
 	status = serve(&config, options);
 	config_release(&config);
 	return status;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "replica/io/data_dir.h"
 #include "src/base/assert.h"
 #include "src/base/log.h"
 #include "src/base/mem.h"
@@ -334,6 +335,21 @@ static int open_election(struct node *node, const struct peers_places *places, c
 	return peers_election_open(node->loop, &options, &events, node, &node->election, ret_error);
 }
 
+static void say_who_it_is(const struct node *node)
+{
+	const struct config *config = node->config;
+
+	log_info("node", "is server %" PRId64 " of an ensemble of %zu, %zu of them voters",
+		 config->myid, config->server_count, config_voter_count(config));
+	/* Whoever starts two of three new servers, and waits, reads this. */
+	if (store_state(node->store)->is_empty && !data_dir_may_bootstrap(config->data_dir))
+		log_info("node",
+			 "has no data: it votes when all voters are there and have none either, or "
+			 "when a leader has given it theirs; a new ensemble of fewer begins with "
+			 "an empty file %s/initialize",
+			 config->data_dir);
+}
+
 int node_open_peers(struct node *node, char **ret_error)
 {
 	struct peers_places places;
@@ -348,9 +364,7 @@ int node_open_peers(struct node *node, char **ret_error)
 	if (error == 0)
 		error = open_election(node, &places, ret_error);
 	if (error == 0)
-		log_info("node", "is server %" PRId64 " of an ensemble of %zu, %zu of them voters",
-			 node->config->myid, node->config->server_count,
-			 config_voter_count(node->config));
+		say_who_it_is(node);
 	return error;
 }
 
