@@ -177,13 +177,30 @@ same_trees () {
 	"$PYTHON" "$srcdir/t/ensemble-load.py" same $hosts
 }
 
-# no_mismatch: no member has seen a digest that was not its own tree's.
+# no_mismatch: no member's tree has another digest than the leader says. A snapshot that an Apache
+# leader sends under load holds part of what follows it, and its learner then counts mismatches until
+# that has passed; so what counts is whether more are found in transactions of now.
 no_mismatch () {
+	mismatches >mismatches.before &&
+	zk_at "$(leader)" run <<-END &&
+		for i in range(10):
+		    zk.create("/no-mismatch-", b"", sequence=True)
+	END
+	same_trees &&
+	mismatches >mismatches.after &&
+	test_cmp mismatches.before mismatches.after
+}
+
+# never_a_mismatch: nor was there ever one.
+never_a_mismatch () {
+	! mismatches | grep '[1-9]$' >&2
+}
+
+# mismatches: each member's count.
+mismatches () {
 	for mismatch_at in $members
 	do
-		! grep -i 'digest.*mismatch\|mismatch.*digest' "$mismatch_at/log" >&2 || return 1
-		test -e "$mismatch_at/pid" || continue
-		four_letter "$(cat "$mismatch_at/port")" mntr >mntr.out &&
-		! grep '^zk_digest_mismatches_count[^0-9]*[1-9]' mntr.out >&2 || return 1
+		echo "$mismatch_at: $(four_letter "$(cat "$mismatch_at/port")" mntr |
+			sed -n 's/^zk_digest_mismatches_count[^0-9]*//p')" || return 1
 	done
 }

@@ -76,7 +76,7 @@ test_expect_success "kill -9 of all three, $rounds times" '
 test_expect_success 'all that was acknowledged is on each of them, and their trees are one' '
 	end_load &&
 	prove_load &&
-	no_mismatch
+	never_a_mismatch
 '
 
 test_expect_success 'they stop in order' '
