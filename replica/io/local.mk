@@ -9,6 +9,7 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/node.c %D%/node.h %D%/node_impl.h \
 	%D%/node_clients.c \
 	%D%/node_store.c \
+	%D%/pace.c %D%/pace.h \
 	%D%/recovery.c %D%/recovery.h \
 	%D%/store.c %D%/store.h \
 	%D%/store_db.c %D%/store_db.h \
@@ -19,6 +20,7 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/store_recover.c %D%/store_recover.h \
 	%D%/store_segment.c %D%/store_segment.h \
 	%D%/store_snapshot.c \
+	%D%/store_spare.c %D%/store_spare.h \
 	%D%/store_stage.c \
 	%D%/store_state.c %D%/store_state.h \
 	%D%/store_tree.c %D%/store_tree.h %D%/store_tree_load.c \

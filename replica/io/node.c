@@ -130,6 +130,7 @@ static void set_timer(struct node *node)
 	if (nascent)
 		due_ms = min_ms(due_ms, nascent->opened_ms + node->config->sessionless_timeout_ms);
 	due_ms = min_ms(due_ms, node_writeout_due_ms(node));
+	due_ms = min_ms(due_ms, node_intake_due_ms(node));
 	if (due_ms == node->timer_ms)
 		return;
 	node->timer_ms = due_ms;
@@ -143,7 +144,7 @@ static void set_timer(struct node *node)
 /* Stopping: is all that was begun on disk? */
 static void finish_stop(struct node *node)
 {
-	if (store_queue_size(node->store) > 0 || !store_can_write_tree(node->store) ||
+	if (store_queue_size(node->store) > 0 || store_is_writing_tree(node->store) ||
 	    tree_zxid(server_tree(node->server)) != node->written)
 		return;
 	node->state = NODE_STOPPED;

@@ -9,6 +9,7 @@
 #include "replica/io/config.h"
 #include "replica/io/fourletter.h"
 #include "replica/io/node.h"
+#include "replica/io/pace.h"
 #include "replica/io/store.h"
 #include "replica/server/server.h"
 #include "src/io/conn.h"
@@ -49,6 +50,7 @@ struct node {
 	enum node_state state;
 	bool ticked; /* server_tick was called in this turn */
 	bool intake;
+	struct pace pace;
 	msec_t timer_ms;   /* what the timer is set to */
 	msec_t changed_ms; /* since when the tree is ahead of its database; 0: it is not */
 	msec_t started_ms;
@@ -92,6 +94,8 @@ void node_close_clients(struct node *node);
 int node_open_store(struct node *node, char **ret_error);
 /* Once a turn: let new transactions in, or not. */
 void node_update_intake(struct node *node);
+/* When that may change by itself; INT64_MAX: not before something else happens. */
+msec_t node_intake_due_ms(const struct node *node);
 /* Once a turn: hand the tree's changes to the store, if it is time. */
 void node_write_tree(struct node *node);
 /* When it will be time; INT64_MAX: not before something else happens. */
