@@ -275,16 +275,25 @@ TESTS += %D%/test-zab-order
 t_unit_test_zab_order_SOURCES = %D%/test-zab-order.c %D%/cmocka.h
 t_unit_test_zab_order_CFLAGS = $(unit_cflags)
 t_unit_test_zab_order_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+election_fixture = %D%/election-fixture.c %D%/election-fixture.h %D%/cmocka.h
+
 check_PROGRAMS += %D%/test-election
 TESTS += %D%/test-election
-t_unit_test_election_SOURCES = %D%/test-election.c %D%/cmocka.h
+t_unit_test_election_SOURCES = %D%/test-election.c $(election_fixture)
 t_unit_test_election_CFLAGS = $(unit_cflags)
 t_unit_test_election_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-election-rules
+TESTS += %D%/test-election-rules
+t_unit_test_election_rules_SOURCES = %D%/test-election-rules.c $(election_fixture)
+t_unit_test_election_rules_CFLAGS = $(unit_cflags)
+t_unit_test_election_rules_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a \
+	$(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-election-world
 TESTS += %D%/test-election-world
-t_unit_test_election_world_SOURCES = %D%/test-election-world.c %D%/apache-election.c \
-	%D%/apache-election.h %D%/cmocka.h
+t_unit_test_election_world_SOURCES = %D%/test-election-world.c %D%/election-world.c \
+	%D%/election-world.h %D%/apache-election.c %D%/apache-election.h %D%/cmocka.h
 t_unit_test_election_world_CFLAGS = $(unit_cflags)
 t_unit_test_election_world_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a \
 	$(CMOCKA_LIBS)
