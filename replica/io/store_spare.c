@@ -132,12 +132,12 @@ int store_spare_make(struct store_spare *spare, const struct store_dir *dir, uin
 	int error;
 
 	error = store_segment_make(dir, path, ret_refusal);
-	if (!error && spare->has_old && rename(old_wal, wal) != 0)
+	if (!error && spare->old_generation == generation && rename(old_wal, wal) != 0)
 		error = store_refuse(ret_refusal, -errno, "%s: %s", wal, strerror(errno));
 	if (!error)
 		error = make_wal(dir, wal, store_segment_wal_size(segment_size), ret_refusal);
 	if (!error)
-		spare->has_old = false;
+		spare->old_generation = 0;
 	free(path);
 	free(wal);
 	free(old);
@@ -170,16 +170,19 @@ int store_spare_recycle(struct store_spare *spare, const struct store_dir *dir, 
 	char *path = store_dir_log(dir, generation, first_zxid);
 	char *old = store_dir_old_log(dir, generation);
 	char *old_wal = mem_printf("%s-wal", old);
+	bool has_old = spare->old_generation == generation;
 	int error;
 
-	if (spare->has_old)
+	if (has_old)
 		error = store_dir_remove(dir, path, ret_refusal);
 	else
-		error = store_dir_remove_but_wal(dir, path, old, &spare->has_old, ret_refusal);
-	if (!error && spare->has_old && is_read_by_others(old_wal)) {
+		error = store_dir_remove_but_wal(dir, path, old, &has_old, ret_refusal);
+	if (!error && has_old && is_read_by_others(old_wal)) {
 		error = remove_wal(dir, old_wal, ret_refusal);
-		spare->has_old = false;
+		has_old = false;
 	}
+	if (!error)
+		spare->old_generation = has_old ? generation : 0;
 	free(path);
 	free(old);
 	free(old_wal);

@@ -17,10 +17,11 @@
  * of its blocks is marked when it is first written. To fill a WAL costs as much
  * as to write it; so one that was used is used again.
  *
- * All of them are void when a process begins (store_dir_remove_void).
+ * All of them are void when a process begins (store_dir_remove_void), and with
+ * their generation (store_dir_remove_generation).
  */
 struct store_spare {
-	bool has_old; /* the tree worker knows a WAL to be kept */
+	uint32_t old_generation; /* whose WAL is kept, and for whom; 0: nobody's */
 };
 
 /*

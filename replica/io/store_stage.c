@@ -107,8 +107,6 @@ static void close_staged_tree(struct store *store)
 static int replace_tree(struct store *store, uint32_t generation, struct store_refusal *ret_refusal)
 {
 	store_tree_close(&store->tree);
-	/* The WAL that was kept is of the log that is void, too. */
-	store->spare.has_old = false;
 	return store_tree_open(&store->tree, &store->dir, generation, ret_refusal);
 }
 
@@ -132,6 +130,7 @@ bool store_stage_work_on_void(struct store *store, int *ret_error,
 		error = store_dir_remove_generation(&store->dir, first->generation, ret_refusal);
 	store_lock(store);
 	list_remove(&first->link);
+	store_want_lacking(store);
 	store_unlock(store);
 	free(first);
 	store->events.notify(store->data);
@@ -188,12 +187,16 @@ static int write_batch(struct store *store, const struct store_stage_batch *batc
 	return error;
 }
 
+/*
+ * None while a tree waits to be written, which is that of the valid generation:
+ * behind the last batch another may be valid.
+ */
 static struct store_stage_batch *take_batch(struct store *store)
 {
 	struct list *first;
 
 	store_lock(store);
-	first = list_first(&store->stage_batches);
+	first = list_is_empty(&store->writeouts) ? list_first(&store->stage_batches) : NULL;
 	if (first)
 		list_remove(first);
 	store_unlock(store);

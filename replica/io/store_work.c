@@ -138,6 +138,12 @@ static int begin_segment(struct store *store, const char *made, const struct sto
 	return error;
 }
 
+/* With the mutex held: whether the segment behind the oldest begins at or below the tree. */
+static bool has_passed_segment(const struct store *store)
+{
+	return store->segment_count >= 2 && store->segments[1].previous_zxid <= store->tree_zxid;
+}
+
 /* A segment is listed, so that its predecessor may go, once it has a row. */
 static void list_segment(struct store *store, const struct store_batch *batch)
 {
@@ -148,6 +154,8 @@ static void list_segment(struct store *store, const struct store_batch *batch)
 		.first_zxid = batch->first_zxid,
 		.previous_zxid = batch->previous_zxid,
 	};
+	if (has_passed_segment(store))
+		store_wake(store, STORE_TREE_WORKER);
 	unlock(store);
 }
 
@@ -318,13 +326,15 @@ static int make_next(struct store *store, uint32_t generation, struct store_refu
 {
 	int error = store_spare_make(&store->spare, &store->dir, generation, store->segment_size,
 				     ret_refusal);
+	enum store_next next = error ? STORE_NEXT_LACKING : STORE_NEXT_READY;
 
 	if (error && error != -ENOSPC)
 		return error;
 	lock(store);
-	/* Another's, parked meanwhile, is made again. */
 	if (generation == store->generation)
-		store->next = error ? STORE_NEXT_LACKING : STORE_NEXT_READY;
+		store->next = next;
+	else if (generation == store->parked.generation)
+		store->parked.next = next;
 	unlock(store);
 	return 0;
 }
@@ -349,12 +359,6 @@ static int write_tree(struct store *store, struct store_writeout *writeout,
 	return 0;
 }
 
-/* With the mutex held: whether the segment behind the oldest begins at or below the tree. */
-static bool has_passed_segment(const struct store *store)
-{
-	return store->segment_count >= 2 && store->segments[1].previous_zxid <= store->tree_zxid;
-}
-
 /* The oldest segment, if it can go; else 0. */
 static zxid_t take_passed_segment(struct store *store, uint32_t *ret_generation)
 {
@@ -372,6 +376,18 @@ static zxid_t take_passed_segment(struct store *store, uint32_t *ret_generation)
 	return passed;
 }
 
+static void want_if_lacking(enum store_next *next)
+{
+	if (*next == STORE_NEXT_LACKING)
+		*next = STORE_NEXT_WANTED;
+}
+
+void store_want_lacking(struct store *store)
+{
+	want_if_lacking(&store->next);
+	want_if_lacking(&store->parked.next);
+}
+
 static int remove_segment(struct store *store, uint32_t generation, zxid_t first_zxid,
 			  struct store_refusal *ret_refusal)
 {
@@ -379,8 +395,7 @@ static int remove_segment(struct store *store, uint32_t generation, zxid_t first
 					ret_refusal);
 
 	lock(store);
-	if (store->next == STORE_NEXT_LACKING)
-		store->next = STORE_NEXT_WANTED;
+	store_want_lacking(store);
 	unlock(store);
 	return error;
 }
@@ -417,7 +432,7 @@ static bool do_tree_task(struct store *store, int *ret_error, struct store_refus
 	else if (writeout && !store_tree_needs_checkpoint(&store->tree))
 		*ret_error = write_tree(store, list_item(writeout, struct store_writeout, link),
 					ret_refusal);
-	else if (!writeout && store_stage_work_on_batch(store, ret_error, ret_refusal))
+	else if (store_stage_work_on_batch(store, ret_error, ret_refusal))
 		return true;
 	else if (store_tree_wants_checkpoint(&store->tree))
 		*ret_error = store_tree_checkpoint(&store->tree, ret_refusal);
@@ -478,7 +493,8 @@ static bool has_work(const struct store *store, enum store_worker worker)
 	if (worker == STORE_LOG_WORKER)
 		return first_job(store) != NULL;
 	return !list_is_empty(&store->writeouts) || is_next_wanted(store) ||
-	       !list_is_empty(&store->voids) || !list_is_empty(&store->stage_batches);
+	       !list_is_empty(&store->voids) || !list_is_empty(&store->stage_batches) ||
+	       has_passed_segment(store);
 }
 
 static void run(struct store *store, enum store_worker worker)

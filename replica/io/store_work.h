@@ -185,6 +185,9 @@ void store_wake(struct store *store, enum store_worker worker);
 bool store_stops_waiting(struct store *store, enum store_worker worker); /* with it held */
 void store_post(struct store *store, enum store_worker worker);          /* then, without */
 
+/* With the mutex held: files are gone, and with them what the next segment lacked, it may be. */
+void store_want_lacking(struct store *store);
+
 /* With the mutex held: memory for a job, behind the others; wake the worker when it is filled. */
 struct store_job *store_new_job(struct store *store, enum store_job_type type);
 /* Takes NULL. */
