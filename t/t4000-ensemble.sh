@@ -203,6 +203,48 @@ test_expect_success 'a leader that hangs is left, and follows when it goes on' '
 	wait_for 10 zxids_are_equal
 '
 
+# What it hears first when it goes on are its clients, and by then its leader was silent for too long.
+test_expect_success 'a role that ends at the word of a client ends in order' '
+	set -- $followers &&
+	old=$leader &&
+	test_when_finished "kill -s CONT $(cat "$old/pid") $(cat "$1/pid")" &&
+	"$PYTHON" - "$(cat "$1/port")" "$(cat "$2/port")" "$(cat "$1/pid")" "$(cat "$old/pid")" <<-\EOF &&
+		import os
+		import signal
+		import socket
+		import sys
+		import time
+		port, other_port, pid, leader_pid = map(int, sys.argv[1:])
+		def connect(to_port):
+		    return socket.create_connection(("127.0.0.1", to_port), timeout=20)
+		def ask_other():
+		    with connect(other_port) as s:
+		        s.sendall(b"srvr")
+		        return s.makefile().read()
+		clients = [connect(port) for _ in range(20)]
+		os.kill(leader_pid, signal.SIGSTOP)
+		os.kill(pid, signal.SIGSTOP)
+		for s in clients:
+		    s.sendall(b"srvr")
+		end = time.monotonic() + 30
+		while "not currently serving" not in ask_other():
+		    assert time.monotonic() < end
+		    time.sleep(0.05)
+		os.kill(pid, signal.SIGCONT)
+		for s in clients:
+		    try:
+		        while s.recv(4096):
+		            pass
+		    except ConnectionError:
+		        pass
+	EOF
+	alive "$(cat "$1/pid")" &&
+	wait_for_modes "$1" "$2" &&
+	kill -s CONT "$(cat "$old/pid")" &&
+	wait_for_modes $all &&
+	all_read /a seven
+'
+
 test_expect_success 'two of them gone, the third serves nobody until one is back' '
 	survivor=$(a_follower) &&
 	for name in $(others_of "$survivor")

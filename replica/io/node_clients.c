@@ -56,17 +56,25 @@ void node_close_clients(struct node *node)
 	}
 }
 
-/* ---- events ---- */
+/*
+ * ---- events ----
+ *
+ * node_enter may end any client: at the end of a role, or of a session. So who
+ * has called it looks whether the client is still there.
+ */
 
 static void on_frame(struct conn *conn, struct bytes frame, void *data)
 {
 	struct client *client = data;
 	struct node *node = client->node;
+	connection_id_t id = client->id;
 
 	if (node->state != NODE_SERVING)
 		return;
 	node_enter(node);
-	replica_client_frame(node->replica, client->id, frame);
+	if (!clients_find(&node->clients, id))
+		return;
+	replica_client_frame(node->replica, id, frame);
 	node_pump(node);
 }
 
@@ -84,9 +92,9 @@ static void on_closed(struct conn *conn, int error, void *data)
 			 CLIENTS_OUTPUT_SIZE_MAX);
 	else
 		log_debug("client", "%s: closed: %s", conn_peer(conn), strerror(-error));
-	node_enter(node);
 	client->conn = NULL;
 	list_append(&node->closing, &client->closing);
+	node_enter(node);
 	node_pump(node);
 }
 
@@ -94,6 +102,7 @@ static bool on_word(struct conn *conn, const char word[4], void *data)
 {
 	struct client *client = data;
 	struct node *node = client->node;
+	connection_id_t id = client->id;
 	struct fourletter_view view = {
 		.config = node->config,
 		.clients = &node->clients,
@@ -112,6 +121,8 @@ static bool on_word(struct conn *conn, const char word[4], void *data)
 	if (!fourletter_is_word(word))
 		return false;
 	node_enter(node);
+	if (!clients_find(&node->clients, id))
+		return true;
 	client->said_word = true;
 	node->word_count++;
 	buf_init(&answer, ANSWER_SIZE_MAX);

@@ -75,13 +75,19 @@ struct node {
 	struct peers_links *links;
 	struct list streams;    /* snapshots on their way to learners: node_peers.c */
 	zab_link_t leader_link; /* the one to the leader, or ZAB_LINK_NONE */
-	bool is_leader_paused;  /* nothing is read from it: the disk is behind */
+	zab_link_t lost_link;   /* its end is just being told; NONE: the replica ended it, too */
+	uint64_t connect_count; /* how often it wanted to connect, or not to */
+	bool is_listening;
+	bool is_leader_paused;                 /* nothing is read from it: the disk is behind */
 	struct fourletter_proposals proposals; /* of what it made in this epoch */
 };
 
 /* ---- node.c ---- */
 
-/* The first call in a turn tells the replica the time. */
+/*
+ * The first call in a turn tells the replica the time, and performs what it wants then: it may
+ * close the very client or link that the event is about.
+ */
 void node_enter(struct node *node);
 /* Perform what the replica wants, in its order. */
 void node_pump(struct node *node);

@@ -175,6 +175,10 @@ static void on_link_accepted(zab_link_t link, void *data)
 	if (node_is_over(node))
 		return;
 	node_enter(node);
+	if (!node->is_listening) {
+		peers_links_end(node->links, link);
+		return;
+	}
 	replica_link_accepted(node->replica, link);
 	node_pump(node);
 }
@@ -182,12 +186,18 @@ static void on_link_accepted(zab_link_t link, void *data)
 static void on_link_connected(zab_link_t link, void *data)
 {
 	struct node *node = data;
+	uint64_t connect_count = node->connect_count;
 
 	if (node_is_over(node))
 		return;
+	node_enter(node);
+	/* It has given that up in this very turn. */
+	if (node->connect_count != connect_count) {
+		peers_links_end(node->links, link);
+		return;
+	}
 	node->leader_link = link;
 	node->is_leader_paused = false;
-	node_enter(node);
 	replica_connected(node->replica, link);
 	node_pump(node);
 }
@@ -199,8 +209,11 @@ static void on_link_closed(zab_link_t link, void *data)
 	drop_stream(node, link);
 	if (node_is_over(node))
 		return;
+	node->lost_link = link;
 	node_enter(node);
-	replica_link_closed(node->replica, link);
+	if (node->lost_link != ZAB_LINK_NONE)
+		replica_link_closed(node->replica, link);
+	node->lost_link = ZAB_LINK_NONE;
 	node_pump(node);
 }
 
@@ -230,6 +243,8 @@ static size_t on_link_bytes(zab_link_t link, struct bytes bytes, void *data)
 	if (node_is_over(node))
 		return bytes_size(bytes);
 	node_enter(node);
+	if (!peers_links_has(node->links, link))
+		return bytes_size(bytes);
 	used = replica_link_bytes(node->replica, link, bytes);
 	node_pump(node);
 	if (link == node->leader_link)
@@ -243,6 +258,8 @@ static void end_link(struct node *node, zab_link_t link)
 {
 	if (link == node->leader_link)
 		node->leader_link = ZAB_LINK_NONE;
+	if (link == node->lost_link)
+		node->lost_link = ZAB_LINK_NONE;
 	drop_stream(node, link);
 	peers_links_end(node->links, link);
 }
@@ -257,15 +274,19 @@ bool node_perform_peer(struct node *node, const struct zab_action *action)
 		peers_election_send(node->election, action->sid, action->bytes);
 		return true;
 	case ZAB_LISTEN:
+		node->is_listening = true;
 		peers_links_listen(node->links);
 		return true;
 	case ZAB_UNLISTEN:
+		node->is_listening = false;
 		peers_links_unlisten(node->links);
 		return true;
 	case ZAB_CONNECT:
+		node->connect_count++;
 		peers_links_connect(node->links, action->sid, action->deadline_ms);
 		return true;
 	case ZAB_DISCONNECT:
+		node->connect_count++;
 		peers_links_disconnect(node->links);
 		return true;
 	case ZAB_SEND:

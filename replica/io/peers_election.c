@@ -81,6 +81,7 @@ struct peers_election {
 	uv_timer_t timer;
 	msec_t timer_ms; /* what it is set to; INT64_MAX: nothing */
 	struct sparse_log refused;
+	struct sparse_log strangers;
 };
 
 static void dial_if_wanted(struct peer *peer);
@@ -297,8 +298,9 @@ static void adopt(struct peer *peer, struct wire *wire)
 	peer->pause_ms = PEERS_REDIAL_MS_MIN;
 	peer->dial_at_ms = 0;
 	peer->is_called = false;
-	log_info("election", "server %" PRId64 " is connected, %s", peer->sid,
-		 conn_peer(wire->conn));
+	if (peer->server)
+		log_info("election", "server %" PRId64 " is connected, %s", peer->sid,
+			 conn_peer(wire->conn));
 	if (peer->is_full)
 		send_slot(peer);
 	else if (peer->has_last)
@@ -413,14 +415,16 @@ static void on_connected(struct conn *conn, void *data)
 static struct peer *admit_stranger(struct wire *wire, int64_t sid)
 {
 	struct peers_election *peers = wire->peers;
+	unsigned left_out;
 
 	if (peers->stranger_count >= PEERS_STRANGERS_MAX) {
 		refuse(wire, "server %" PRId64 " is not configured, and neither are %d others", sid,
 		       PEERS_STRANGERS_MAX);
 		return NULL;
 	}
-	log_info("election", "%s: server %" PRId64 " is not configured", conn_peer(wire->conn),
-		 sid);
+	if (sparse_log_is_due(&peers->strangers, now_ms(peers), &left_out))
+		log_info("election", "%s: server %" PRId64 " is not configured (%u such before)",
+			 conn_peer(wire->conn), sid, left_out);
 	return add_peer(peers, sid, NULL);
 }
 
@@ -516,12 +520,12 @@ static size_t on_bytes(struct conn *conn, struct bytes bytes, void *data)
 /* Lost, not replaced: what replaces it has closed it by itself. */
 static void lose(struct peer *peer, int error)
 {
-	log_info("election", "the connection to server %" PRId64 " is lost: %s", peer->sid,
-		 strerror(-error));
 	if (!peer->server) {
 		forget_if_stranger(peer);
 		return;
 	}
+	log_info("election", "the connection to server %" PRId64 " is lost: %s", peer->sid,
+		 strerror(-error));
 	tell_reach(peer, ELECTION_UNREACHABLE);
 	dial_if_wanted(peer);
 }
