@@ -229,7 +229,7 @@ void leader_check_lag(struct zab *zab)
 static void take_ack(struct zab *zab, struct learner *learner, zxid_t zxid)
 {
 	/* Not of a proposal of this epoch: of NEWLEADER or UPTODATE, of history, of nothing. */
-	if (zxid <= learner->acked || zxid > learner->sent)
+	if (zxid_counter(zxid) == 0 || zxid <= learner->acked || zxid > learner->sent)
 		return;
 	learner->acked = zxid;
 	watch_acks(zab, learner);

@@ -116,11 +116,16 @@ static void take_leaderinfo(struct zab *zab, const struct zab_packet *packet)
 		return;
 	}
 	zab->follow.epoch = epoch;
-	if (epoch < zab->accepted_epoch || epoch > INT32_MAX) {
+	if (epoch > INT32_MAX || epoch < zab->current_epoch ||
+	    (epoch < zab->accepted_epoch && zab->state != ZAB_OBSERVING)) {
 		zab_leave(zab, 2, "the leader's epoch %u, where %u was accepted", epoch,
 			  zab->accepted_epoch);
-	} else if (epoch == zab->accepted_epoch) {
-		send_ackepoch(zab, UINT32_MAX); /* accepted before: not to be counted twice */
+	} else if (epoch <= zab->accepted_epoch) {
+		/*
+		 * Accepted before: not to be counted twice. Or an observer's, which no quorum has
+		 * counted: if it held, it could not come back before the next election.
+		 */
+		send_ackepoch(zab, UINT32_MAX);
 	} else {
 		zab_set_epochs(zab, epoch, zab->current_epoch);
 		enter(zab, FOLLOW_ACCEPTING);
@@ -263,6 +268,10 @@ static void compare_config(struct zab *zab, struct bytes text)
 
 static void take_newleader(struct zab *zab, const struct zab_packet *packet)
 {
+	/* An observer's may be higher. */
+	uint32_t accepted_epoch =
+		zab->accepted_epoch > zab->follow.epoch ? zab->accepted_epoch : zab->follow.epoch;
+
 	if (packet->zxid != zxid_make(zab->follow.epoch, 0)) {
 		zab_leave(zab, 2, "NEWLEADER of epoch %u, where LEADERINFO said %u",
 			  zxid_epoch(packet->zxid), zab->follow.epoch);
@@ -272,7 +281,7 @@ static void take_newleader(struct zab *zab, const struct zab_packet *packet)
 	/* What has come with its COMMIT is never acknowledged. */
 	zab->follow.acked = zab->known;
 	/* One durable step behind all that was appended (R1, R2). */
-	zab_set_epochs(zab, zab->follow.epoch, zab->follow.epoch);
+	zab_set_epochs(zab, accepted_epoch, zab->follow.epoch);
 	enter(zab, FOLLOW_STORING);
 	if (zab->mutation == ZAB_MUTATION_ACK_NEWLEADER_EARLY && !zab->is_staging) {
 		send_newleader_ack(zab);

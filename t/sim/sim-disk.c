@@ -253,6 +253,13 @@ static void sync_done(void *data)
 
 void sim_disk_append(struct sim_disk *disk, zxid_t zxid, struct blob *txn, zxid_t committed)
 {
+	zxid_t base = disk->is_staging ? disk->staged.base : disk->valid.base;
+
+	if (committed >= zxid || (zxid_counter(committed) == 0 && committed > base))
+		sim_fail(disk->world,
+			 "server %" PRId64 ": 0x%" PRIx64 " is stored as committed with 0x%" PRIx64
+			 ", and is no transaction before it",
+			 disk->sid, committed, zxid);
 	ask(disk, (struct operation){.type = APPEND,
 				     .row = {zxid, committed, blob_ref(txn)},
 				     .is_staged = disk->is_staging && !disk->is_installing});

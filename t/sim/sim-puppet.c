@@ -129,6 +129,7 @@ static void on_packet(void *data, uint64_t link, struct bytes bytes)
 	sim_trace(puppet->world, puppet->sid, "got", packet.type, packet.zxid, (int64_t)link);
 	switch (packet.type) {
 	case ZAB_FOLLOWERINFO:
+	case ZAB_OBSERVERINFO:
 		endian_put_u32(version, ZAB_PROTOCOL_VERSION);
 		sim_puppet_send(puppet, ZAB_LEADERINFO, zxid_make(puppet->epoch, 0),
 				bytes_of(version, sizeof(version)));
@@ -136,7 +137,8 @@ static void on_packet(void *data, uint64_t link, struct bytes bytes)
 	case ZAB_ACKEPOCH:
 		puppet->has_ackepoch = true;
 		puppet->ackepoch_zxid = packet.zxid;
-		synchronize(puppet);
+		if (!puppet->is_mute)
+			synchronize(puppet);
 		break;
 	case ZAB_ACK:
 		if (zxid_counter(packet.zxid) != 0) {

@@ -32,6 +32,7 @@ struct sim_puppet {
 	enum sim_puppet_sync sync;
 	zxid_t sync_zxid;
 	struct blob *stream; /* of a SNAP; the scenario's */
+	bool is_mute;        /* it says nothing more after ACKEPOCH */
 
 	uint64_t link; /* of its learner; 0: none */
 	zxid_t ackepoch_zxid;

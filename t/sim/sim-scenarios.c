@@ -160,6 +160,31 @@ static void a_leader_commits_what_a_quorum_without_it_has_logged(void **state)
 	}
 }
 
+/*
+ * The ACK that answers UPTODATE carries no transaction's zxid. Behind the first proposal it once
+ * counted as one, was stored as committed, and a TRUNC below it ended the process (seed 308478).
+ */
+static void the_second_ack_of_newleader_commits_nothing(void **state)
+{
+	(void)state;
+	for (uint64_t seed = 1; seed <= 40; seed++) {
+		struct sim_cluster *cluster = begin(seed, 3, 0);
+
+		wait_whole(cluster);
+		/* The next epoch: a follower that logs slowly acks its first proposals late. */
+		sim_replica_crash(sim_cluster_leader(cluster), false);
+		for (int i = 0; i < cluster->client_count; i++)
+			cluster->clients[i].think_us_max = 1000;
+		for (int i = 0; i < cluster->count; i++)
+			if (cluster->replicas[i].zab && i != 0)
+				sim_disk_set_slowness(&cluster->replicas[i].disk, 8);
+		wait_commits(cluster, 20); /* sim_disk_append looks at each */
+		for (int i = 0; i < cluster->count; i++)
+			sim_disk_set_slowness(&cluster->replicas[i].disk, 1);
+		end(cluster);
+	}
+}
+
 /* ---- torn logs ---- */
 
 static void crash_all(struct sim_cluster *cluster, const int64_t survivors[3])
@@ -348,6 +373,11 @@ static const char three[] = "server.1=127.0.0.1:2001:3001:participant\n"
 			    "server.3=127.0.0.1:2003:3003:participant\n"
 			    "version=0";
 
+static const char observed[] = "server.1=127.0.0.1:2001:3001:observer\n"
+			       "server.2=127.0.0.1:2002:3002:participant\n"
+			       "server.3=127.0.0.1:2003:3003:participant\n"
+			       "version=0";
+
 /* Server 1 is a replica; 2 and 3 do what the scenario says. */
 struct stage {
 	struct sim_world world;
@@ -357,20 +387,20 @@ struct stage {
 	struct sim_puppet two, three;
 };
 
-static void stage_set(struct stage *stage)
+static void stage_set(struct stage *stage, const char *members)
 {
 	struct zab_config config;
 
 	sim_world_init(&stage->world, getenv("SIM_TRACE") != NULL);
 	sim_net_init(&stage->net, &stage->world, 1);
-	assert_int_equal(members_parse(bytes_of_text(three), &stage->members), 0);
+	assert_int_equal(members_parse(bytes_of_text(members), &stage->members), 0);
 	zab_config_init(&config);
 	config.myid = 1;
 	config.members = stage->members;
 	config.tick_ms = 100;
 	sim_replica_init(&stage->replica, &stage->world, &stage->net, NULL, &config, 1);
-	sim_puppet_init(&stage->two, &stage->world, &stage->net, 2, three);
-	sim_puppet_init(&stage->three, &stage->world, &stage->net, 3, three);
+	sim_puppet_init(&stage->two, &stage->world, &stage->net, 2, members);
+	sim_puppet_init(&stage->three, &stage->world, &stage->net, 3, members);
 }
 
 static void stage_clear(struct stage *stage)
@@ -461,7 +491,7 @@ static void a_trunc_below_a_snapshot_with_a_tail_brings_a_snap(void **state)
 	struct blob *without = snapshot_of(3);
 
 	(void)state;
-	stage_set(stage);
+	stage_set(stage, three);
 	stage->three.sync = SIM_PUPPET_SNAP;
 	stage->three.sync_zxid = zxid_make(1, 5);
 	stage->three.stream = with_tail;
@@ -509,7 +539,7 @@ static void a_trunc_below_a_snapshot_brings_a_snap_after_a_restart(void **state)
 	struct blob *without = snapshot_of(3);
 
 	(void)state;
-	stage_set(stage);
+	stage_set(stage, three);
 	stage->three.sync = SIM_PUPPET_SNAP;
 	stage->three.sync_zxid = zxid_make(1, 5);
 	stage->three.stream = with_tail;
@@ -545,7 +575,7 @@ static void a_hole_in_a_history_is_refused(void **state)
 	struct blob *txn;
 
 	(void)state;
-	stage_set(stage);
+	stage_set(stage, three);
 	stage->three.sync = SIM_PUPPET_DIFF;
 	sim_replica_start(replica);
 	stage_leader(stage, 3, 1, 0);
@@ -566,6 +596,32 @@ static void a_hole_in_a_history_is_refused(void **state)
 	assert_int_equal(sim_disk_logged(&replica->disk), zxid_make(1, 2));
 	assert_int_equal(stage->three.acked, zxid_make(1, 2));
 	assert_int_equal(sim_app_zxid(replica->app), zxid_make(1, 2));
+
+	stage_clear(stage);
+	free(stage);
+}
+
+/* What an observer accepts no quorum has counted: it follows an ensemble of an earlier epoch (seed
+ * 302619). */
+static void an_observer_that_accepted_a_later_epoch_follows(void **state)
+{
+	struct stage *stage = mem_zalloc(sizeof(*stage));
+	struct sim_replica *replica = &stage->replica;
+
+	(void)state;
+	stage_set(stage, observed);
+	stage->three.is_mute = true;
+	sim_replica_start(replica);
+	stage_leader(stage, 3, 4, 0);
+	stage_wait(stage, &stage->three.has_ackepoch);
+	assert_int_equal(replica->disk.accepted_epoch, 4);
+	sim_net_listen(&stage->net, 3, false);
+	sim_puppet_hang_up(&stage->three);
+	stage_leader(stage, 2, 3, 0);
+	stage_wait(stage, &replica->is_serving);
+	assert_int_equal(replica->epoch, 3);
+	assert_int_equal(replica->disk.accepted_epoch, 4);
+	assert_int_equal(replica->disk.current_epoch, 3);
 
 	stage_clear(stage);
 	free(stage);
@@ -599,6 +655,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_commit_before_the_own_sync_waits_for_it),
 		cmocka_unit_test(a_leader_commits_what_a_quorum_without_it_has_logged),
+		cmocka_unit_test(the_second_ack_of_newleader_commits_nothing),
 		cmocka_unit_test(two_torn_logs_in_a_row_lose_nothing),
 		cmocka_unit_test(a_crash_between_snapshot_and_installation_keeps_the_old_state),
 		cmocka_unit_test(a_crash_in_an_installation_leaves_one_of_both_states),
@@ -608,6 +665,7 @@ int main(void)
 		cmocka_unit_test(a_trunc_below_a_snapshot_with_a_tail_brings_a_snap),
 		cmocka_unit_test(a_trunc_below_a_snapshot_brings_a_snap_after_a_restart),
 		cmocka_unit_test(a_hole_in_a_history_is_refused),
+		cmocka_unit_test(an_observer_that_accepted_a_later_epoch_follows),
 		cmocka_unit_test(a_seed_is_a_run),
 	};
 
