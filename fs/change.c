@@ -17,13 +17,15 @@
 
 /*
  * A path with own writes in flight: the events about it that came meanwhile
- * wait here, in order, until it is known which of them are our own.
+ * wait here, in order, until it is known which of them are our own. By node it
+ * is only noted that an answer differs from what has been told.
  */
 struct own {
 	struct map_entry by_path;
 	char *path;
 	unsigned in_flight;
 	struct list held;
+	bool differs;
 };
 
 struct held_event {
@@ -254,6 +256,7 @@ static void forget(struct fs *fs, enum zk_event_type type, struct bytes path)
 /* ---- own writes ---- */
 
 static void announce_own(struct fs *fs, enum zk_event_type kind, struct bytes path);
+static void look_again(struct fs *fs, struct bytes path);
 
 static struct own *own_find(const struct change *change, struct bytes path)
 {
@@ -316,6 +319,8 @@ static void own_end(struct fs *fs, struct own *own)
 		take(fs, held->type, bytes_of_text(held->path), held_node(held));
 		held_free(fs, held);
 	}
+	if (own->differs)
+		look_again(fs, bytes_of_text(own->path));
 	free(own->path);
 	free(own);
 }
@@ -455,6 +460,19 @@ static void tell_created(struct fs *fs, struct bytes path)
 	tell(fs, ZK_EVENT_NODE_CREATED, path);
 }
 
+/*
+ * Path differs from what has been told. Is an own write of it in flight? Then
+ * its end decides: after a lost connection, the difference may be that write.
+ */
+static bool is_left_to_own(struct fs *fs, struct bytes path)
+{
+	struct own *own = own_find(fs->change, path);
+
+	if (own)
+		own->differs = true;
+	return own != NULL;
+}
+
 struct listing {
 	struct fs *fs;
 	const char *path; /* of the directory */
@@ -464,15 +482,14 @@ static bool tell_name(void *data, struct bytes name, bool is_there)
 {
 	const struct listing *listing = data;
 	char *path = zk_path_join(bytes_of_text(listing->path), name);
-	bool is_own = own_find(listing->fs->change, bytes_of_text(path)) != NULL;
+	bool is_left = is_left_to_own(listing->fs, bytes_of_text(path));
 
-	/* The reply to an own write in flight will tell, after a lost connection too. */
-	if (!is_own && is_there)
+	if (!is_left && is_there)
 		tell_created(listing->fs, bytes_of_text(path));
-	else if (!is_own)
+	else if (!is_left)
 		tell_deleted(listing->fs, bytes_of_text(path));
 	free(path);
-	return !is_own;
+	return !is_left;
 }
 
 static void see_live(struct fs *fs, struct znode *znode, unsigned parts)
@@ -482,13 +499,13 @@ static void see_live(struct fs *fs, struct znode *znode, unsigned parts)
 	struct announced *announced = znode->announced;
 
 	if (announced->czxid != znode->stat.czxid) {
-		if (own_find(fs->change, path))
+		if (is_left_to_own(fs, path))
 			return;
 		tell_deleted(fs, path);
 		tell_created(fs, path);
 		return;
 	}
-	if (announced->mzxid != znode->stat.mzxid && !own_find(fs->change, path)) {
+	if (announced->mzxid != znode->stat.mzxid && !is_left_to_own(fs, path)) {
 		bool is_own = announced->mzxid == 0;
 
 		announced->mzxid = znode->stat.mzxid;
@@ -525,7 +542,7 @@ static void on_seen(struct fs *fs, struct znode *znode, unsigned parts)
 	else if (parts != 0)
 		see_live(fs, znode, parts);
 	/* Its end by an own write has been announced, though a rename may still be at it. */
-	else if (is_live && znode->announced && !own_find(fs->change, path))
+	else if (is_live && znode->announced && !is_left_to_own(fs, path))
 		tell_deleted(fs, path);
 }
 
@@ -550,6 +567,17 @@ static void take_one_shot(struct fs *fs, enum zk_event_type type, struct bytes p
 		return; /* who comes to hold it asks first (znode_held) */
 	inval_inode(fs, node->nodeid);
 	znode_arm(fs, path);
+}
+
+/*
+ * As if events had come: what the answers show is compared anew. What was known
+ * won't do, for own writes since may not be in it.
+ */
+static void look_again(struct fs *fs, struct bytes path)
+{
+	take_one_shot(fs, ZK_EVENT_NODE_DATA_CHANGED, path);
+	if (!bytes_equal_text(path, "/"))
+		take_one_shot(fs, ZK_EVENT_NODE_CHILDREN_CHANGED, zk_path_parent(path));
 }
 
 /* An own write has become a txn. */

@@ -176,6 +176,18 @@ static void begin_own(enum zk_event_type kind, const char *path)
 	change_own_begin(&fs, kind, bytes_of_text(path));
 }
 
+static void fail_own(enum zk_event_type kind, const char *path)
+{
+	change_own_end(&fs, kind, bytes_of_text(path), false);
+}
+
+/* By node: somebody else's change, whose event is followed by questions. */
+static void event(enum zk_event_type type, const char *path)
+{
+	change_event(&fs, type, bytes_of_text(path), -1);
+	fake_znodes_answer_all();
+}
+
 /* Own writes become txns, and their replies come. */
 
 static void own_create(const char *path)
@@ -307,6 +319,100 @@ static void own_writes_are_remembered_for_one_comparison(void **state)
 	assert_raised("DELETE /d/old");
 }
 
+/* ---- by node: what an answer shows while an own write is in flight ---- */
+
+static void a_value_seen_while_an_own_set_failed_is_raised(void **state)
+{
+	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_set("/d/f");
+	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	assert_raised("");
+	fail_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_answer_all();
+	assert_raised("MODIFY /d/f");
+}
+
+static void a_name_seen_while_an_own_create_failed_is_raised(void **state)
+{
+	begin_own(ZK_EVENT_NODE_CREATED, "/d/new");
+	fake_znodes_create("/d/new");
+	event(ZK_EVENT_NODE_CHILDREN_CHANGED, "/d");
+	assert_raised("");
+	fail_own(ZK_EVENT_NODE_CREATED, "/d/new");
+	fake_znodes_answer_all();
+	assert_raised("CREATE /d/new");
+}
+
+static void an_end_seen_while_an_own_write_failed_is_raised(void **state)
+{
+	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	begin_own(ZK_EVENT_NODE_DELETED, "/d/old");
+	fake_znodes_delete("/d/f");
+	fake_znodes_delete("/d/old");
+	event(ZK_EVENT_NODE_DELETED, "/d/f");
+	event(ZK_EVENT_NODE_CHILDREN_CHANGED, "/d");
+	assert_raised("");
+	fail_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_answer_all();
+	assert_raised("DELETE /d/f");
+	fail_own(ZK_EVENT_NODE_DELETED, "/d/old");
+	fake_znodes_answer_all();
+	assert_raised("DELETE /d/old");
+}
+
+static void what_was_made_anew_while_an_own_write_failed_is_raised(void **state)
+{
+	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_delete("/d/f");
+	fake_znodes_create("/d/f");
+	event(ZK_EVENT_NODE_DELETED, "/d/f");
+	event(ZK_EVENT_NODE_CHILDREN_CHANGED, "/d");
+	assert_raised("");
+	fail_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_answer_all();
+	assert_raised("DELETE /d/f, CREATE /d/f");
+}
+
+static void the_last_of_several_own_writes_ends_the_wait(void **state)
+{
+	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_set("/d/f");
+	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fail_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_answer_all();
+	assert_raised("");
+	fail_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_answer_all();
+	assert_raised("MODIFY /d/f");
+}
+
+/* After a lost connection an answer may come before it is known that the write was done. */
+static void an_own_write_seen_before_its_end_is_not_raised(void **state)
+{
+	struct zk_stat stat;
+
+	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	begin_own(ZK_EVENT_NODE_CREATED, "/d/new");
+	begin_own(ZK_EVENT_NODE_DELETED, "/d/old");
+	fake_znodes_set("/d/f");
+	fake_znodes_create("/d/new");
+	fake_znodes_delete("/d/old");
+	lose_connection();
+	reconnect();
+	fake_znodes_answer_all();
+	stat = fake_znodes_stat("/d/f");
+	znode_set(&fs, bytes_of_text("/d/f"), NULL, &stat);
+	change_own_end(&fs, ZK_EVENT_NODE_DATA_CHANGED, bytes_of_text("/d/f"), true);
+	stat = fake_znodes_stat("/d/new");
+	znode_created(&fs, bytes_of_text("/d/new"), bytes_of("x", 1), &stat);
+	change_own_end(&fs, ZK_EVENT_NODE_CREATED, bytes_of_text("/d/new"), true);
+	znode_deleted(&fs, bytes_of_text("/d/old"));
+	change_own_end(&fs, ZK_EVENT_NODE_DELETED, bytes_of_text("/d/old"), true);
+	fake_znodes_answer_all();
+	assert_raised("");
+}
+
 #define test(name)         cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define test_by_node(name) cmocka_unit_test_setup_teardown(name, set_up_by_node, tear_down)
 
@@ -324,6 +430,12 @@ int main(void)
 		test_by_node(what_changed_while_it_was_away_is_raised),
 		test_by_node(own_writes_in_the_midst_of_a_comparison_are_no_differences),
 		test_by_node(own_delete_of_what_is_held_is_no_difference),
+		test_by_node(a_value_seen_while_an_own_set_failed_is_raised),
+		test_by_node(a_name_seen_while_an_own_create_failed_is_raised),
+		test_by_node(an_end_seen_while_an_own_write_failed_is_raised),
+		test_by_node(what_was_made_anew_while_an_own_write_failed_is_raised),
+		test_by_node(the_last_of_several_own_writes_ends_the_wait),
+		test_by_node(an_own_write_seen_before_its_end_is_not_raised),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
