@@ -17,8 +17,9 @@
 
 /*
  * A path with own writes in flight: the events about it that came meanwhile
- * wait here, in order, until it is known which of them are our own. By node it
- * is only noted that an answer differs from what has been told.
+ * wait here, in order, until it is known which of them are our own; so do the
+ * differences that a comparison (fs/compare.h) has found. By node it is only
+ * noted that an answer differs from what has been told.
  */
 struct own {
 	struct map_entry by_path;
@@ -31,6 +32,7 @@ struct own {
 struct held_event {
 	struct list link;
 	enum zk_event_type type;
+	bool is_difference;
 	char *path;        /* the own write's, or that with a sequence behind it */
 	struct node *node; /* what was at path when the event came; held; or NULL */
 };
@@ -287,6 +289,11 @@ static void held_free(struct fs *fs, struct held_event *held)
 	free(held);
 }
 
+static bool is_held(const struct held_event *held, enum zk_event_type type, struct bytes path)
+{
+	return held->type == type && bytes_equal_text(path, held->path);
+}
+
 /* Its event was sent right before the reply: it is the last one of its kind. */
 static void drop_own_event(struct fs *fs, struct own *own, enum zk_event_type kind,
 			   struct bytes path)
@@ -294,10 +301,22 @@ static void drop_own_event(struct fs *fs, struct own *own, enum zk_event_type ki
 	for (struct list *at = own->held.prev; at != &own->held; at = at->prev) {
 		struct held_event *held = list_item(at, struct held_event, link);
 
-		if (held->type != kind || !bytes_equal_text(path, held->path))
+		if (held->is_difference || !is_held(held, kind, path))
 			continue;
 		held_free(fs, held);
 		return;
+	}
+}
+
+/* A difference may be the own write itself; what was missed before coalesces with it. */
+static void drop_differences(struct fs *fs, struct own *own, enum zk_event_type kind,
+			     struct bytes path)
+{
+	list_for_each_safe (&own->held, at) {
+		struct held_event *held = list_item(at, struct held_event, link);
+
+		if (held->is_difference && is_held(held, kind, path))
+			held_free(fs, held);
 	}
 }
 
@@ -339,6 +358,7 @@ static void own_succeeded(struct fs *fs, struct own *own, enum zk_event_type kin
 	if (kind != ZK_EVENT_NODE_DATA_CHANGED)
 		inject_own(fs, path, kind == ZK_EVENT_NODE_CREATED);
 	compare_own(fs->change->compare, kind, path, known_stat(fs, path));
+	drop_differences(fs, own, kind, path);
 	if (fs->znodes.by_node)
 		announce_own(fs, kind, path);
 	else
@@ -365,16 +385,42 @@ void change_own_end_as(struct fs *fs, enum zk_event_type kind, struct bytes path
 	own_end(fs, own);
 }
 
-static void hold_event(struct fs *fs, struct own *own, enum zk_event_type type, struct bytes path)
+static struct held_event *held_new(struct fs *fs, enum zk_event_type type, struct bytes path)
 {
 	struct held_event *held = mem_zalloc(sizeof(*held));
 
+	list_init(&held->link);
 	held->type = type;
 	held->path = bytes_dup(path);
 	held->node = node_of_path(fs, path);
 	if (held->node)
 		node_hold(held->node);
+	return held;
+}
+
+static void hold_event(struct fs *fs, struct own *own, enum zk_event_type type, struct bytes path)
+{
+	struct held_event *held = held_new(fs, type, path);
+
 	list_append(&own->held, &held->link);
+}
+
+/* What the same event tells, it needn't tell again. */
+static void hold_difference(struct fs *fs, struct own *own, enum zk_event_type type,
+			    struct bytes path)
+{
+	struct held_event *difference;
+
+	list_for_each (&own->held, at)
+		if (is_held(list_item(at, struct held_event, link), type, path))
+			return;
+	difference = held_new(fs, type, path);
+	difference->is_difference = true;
+	/* An end without an event came before the watch, and so before all events. */
+	if (type == ZK_EVENT_NODE_DELETED)
+		list_prepend(&own->held, &difference->link);
+	else
+		list_append(&own->held, &difference->link);
 }
 
 /*
@@ -662,9 +708,12 @@ static void on_difference(void *data, enum zk_event_type type, struct bytes path
 	struct fs *fs = data;
 	struct own *own = own_find(fs->change, path);
 
-	/* With an own write in flight, its reply will tell; what differs may be that write. By
-	 * node, the answers themselves have told (on_seen). */
-	if (!own && !fs->znodes.by_node)
+	/* By node, the answers themselves have told (on_seen). */
+	if (fs->znodes.by_node)
+		return;
+	if (own)
+		hold_difference(fs, own, type, path);
+	else
 		take(fs, type, path, node_of_path(fs, path));
 }
 

@@ -181,11 +181,9 @@ static void fail_own(enum zk_event_type kind, const char *path)
 	change_own_end(&fs, kind, bytes_of_text(path), false);
 }
 
-/* By node: somebody else's change, whose event is followed by questions. */
 static void event(enum zk_event_type type, const char *path)
 {
 	change_event(&fs, type, bytes_of_text(path), -1);
-	fake_znodes_answer_all();
 }
 
 /* Own writes become txns, and their replies come. */
@@ -319,6 +317,101 @@ static void own_writes_are_remembered_for_one_comparison(void **state)
 	assert_raised("DELETE /d/old");
 }
 
+/* ---- what the comparison shows while an own write is in flight ---- */
+
+static void a_difference_is_raised_when_the_own_write_fails(void **state)
+{
+	lose_connection();
+	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	begin_own(ZK_EVENT_NODE_CREATED, "/d/new");
+	begin_own(ZK_EVENT_NODE_DELETED, "/d/old");
+	fake_znodes_set("/d/f");
+	fake_znodes_create("/d/new");
+	fake_znodes_delete("/d/old");
+	reconnect();
+	fake_znodes_answer_all();
+	assert_raised("");
+	fail_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_answer_all();
+	assert_raised("MODIFY /d/f");
+	fail_own(ZK_EVENT_NODE_CREATED, "/d/new");
+	assert_raised("CREATE /d/new");
+	fail_own(ZK_EVENT_NODE_DELETED, "/d/old");
+	assert_raised("DELETE /d/old");
+}
+
+static void what_is_made_anew_is_raised_when_the_own_write_fails(void **state)
+{
+	lose_connection();
+	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_delete("/d/f");
+	fake_znodes_create("/d/f");
+	reconnect();
+	fake_znodes_answer_all();
+	fail_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	assert_raised("DELETE /d/f, CREATE /d/f");
+}
+
+/* Changed on the new connection, behind the watch and before the question. */
+static void an_event_and_its_difference_are_raised_once(void **state)
+{
+	lose_connection();
+	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	reconnect();
+	fake_znodes_set("/d/f");
+	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_answer_all();
+	fail_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_answer_all();
+	assert_raised("MODIFY /d/f");
+}
+
+/* Its end came before the watch, its new beginning behind it. */
+static void a_missed_end_comes_before_the_events(void **state)
+{
+	lose_connection();
+	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_delete("/d/f");
+	reconnect();
+	fake_znodes_create("/d/f");
+	event(ZK_EVENT_NODE_CREATED, "/d/f");
+	fake_znodes_answer_all();
+	fail_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	assert_raised("DELETE /d/f, CREATE /d/f");
+}
+
+/* What was in the value before is coalesced with it. */
+static void an_own_write_that_succeeds_takes_the_differences_of_its_kind(void **state)
+{
+	struct zk_stat stat;
+
+	lose_connection();
+	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_set("/d/f");
+	reconnect();
+	fake_znodes_answer_all();
+	fake_znodes_set("/d/f");
+	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	stat = fake_znodes_stat("/d/f");
+	znode_set(&fs, bytes_of_text("/d/f"), NULL, &stat);
+	change_own_end(&fs, ZK_EVENT_NODE_DATA_CHANGED, bytes_of_text("/d/f"), true);
+	fake_znodes_answer_all();
+	assert_raised("");
+}
+
+/* Of the others' events none is lost so. */
+static void an_own_write_that_succeeds_takes_one_event(void **state)
+{
+	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_set("/d/f");
+	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_set("/d/f");
+	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	change_own_end(&fs, ZK_EVENT_NODE_DATA_CHANGED, bytes_of_text("/d/f"), true);
+	fake_znodes_answer_all();
+	assert_raised("MODIFY /d/f");
+}
+
 /* ---- by node: what an answer shows while an own write is in flight ---- */
 
 static void a_value_seen_while_an_own_set_failed_is_raised(void **state)
@@ -326,6 +419,7 @@ static void a_value_seen_while_an_own_set_failed_is_raised(void **state)
 	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
 	fake_znodes_set("/d/f");
 	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_answer_all();
 	assert_raised("");
 	fail_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
 	fake_znodes_answer_all();
@@ -337,6 +431,7 @@ static void a_name_seen_while_an_own_create_failed_is_raised(void **state)
 	begin_own(ZK_EVENT_NODE_CREATED, "/d/new");
 	fake_znodes_create("/d/new");
 	event(ZK_EVENT_NODE_CHILDREN_CHANGED, "/d");
+	fake_znodes_answer_all();
 	assert_raised("");
 	fail_own(ZK_EVENT_NODE_CREATED, "/d/new");
 	fake_znodes_answer_all();
@@ -351,6 +446,7 @@ static void an_end_seen_while_an_own_write_failed_is_raised(void **state)
 	fake_znodes_delete("/d/old");
 	event(ZK_EVENT_NODE_DELETED, "/d/f");
 	event(ZK_EVENT_NODE_CHILDREN_CHANGED, "/d");
+	fake_znodes_answer_all();
 	assert_raised("");
 	fail_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
 	fake_znodes_answer_all();
@@ -367,6 +463,7 @@ static void what_was_made_anew_while_an_own_write_failed_is_raised(void **state)
 	fake_znodes_create("/d/f");
 	event(ZK_EVENT_NODE_DELETED, "/d/f");
 	event(ZK_EVENT_NODE_CHILDREN_CHANGED, "/d");
+	fake_znodes_answer_all();
 	assert_raised("");
 	fail_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
 	fake_znodes_answer_all();
@@ -379,6 +476,7 @@ static void the_last_of_several_own_writes_ends_the_wait(void **state)
 	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
 	fake_znodes_set("/d/f");
 	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_answer_all();
 	fail_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
 	fake_znodes_answer_all();
 	assert_raised("");
@@ -427,6 +525,12 @@ int main(void)
 		test(what_is_made_anew_after_an_own_delete_is_created),
 		test(own_file_made_anew_and_written_is_no_difference),
 		test(own_writes_are_remembered_for_one_comparison),
+		test(a_difference_is_raised_when_the_own_write_fails),
+		test(what_is_made_anew_is_raised_when_the_own_write_fails),
+		test(an_event_and_its_difference_are_raised_once),
+		test(a_missed_end_comes_before_the_events),
+		test(an_own_write_that_succeeds_takes_the_differences_of_its_kind),
+		test(an_own_write_that_succeeds_takes_one_event),
 		test_by_node(what_changed_while_it_was_away_is_raised),
 		test_by_node(own_writes_in_the_midst_of_a_comparison_are_no_differences),
 		test_by_node(own_delete_of_what_is_held_is_no_difference),
