@@ -257,7 +257,8 @@ static void forget(struct fs *fs, enum zk_event_type type, struct bytes path)
 
 /* ---- own writes ---- */
 
-static void announce_own(struct fs *fs, enum zk_event_type kind, struct bytes path);
+static void announce_own(struct fs *fs, enum zk_event_type kind, struct bytes path,
+			 const struct zk_stat *stat);
 static void look_again(struct fs *fs, struct bytes path);
 
 static struct own *own_find(const struct change *change, struct bytes path)
@@ -352,15 +353,21 @@ static const struct zk_stat *known_stat(const struct fs *fs, struct bytes path)
 	return znode && (znode->known & ZNODE_STAT) && znode->exists ? &znode->stat : NULL;
 }
 
+/* zxid: the txn's, for where the cache knows nothing of it; or 0. */
 static void own_succeeded(struct fs *fs, struct own *own, enum zk_event_type kind,
-			  struct bytes path)
+			  struct bytes path, zxid_t zxid)
 {
+	const struct zk_stat as_written = {.czxid = zxid, .mzxid = zxid};
+	const struct zk_stat *stat = known_stat(fs, path);
+
+	if (!stat && zxid)
+		stat = &as_written;
 	if (kind != ZK_EVENT_NODE_DATA_CHANGED)
 		inject_own(fs, path, kind == ZK_EVENT_NODE_CREATED);
-	compare_own(fs->change->compare, kind, path, known_stat(fs, path));
+	compare_own(fs->change->compare, kind, path, stat);
 	drop_differences(fs, own, kind, path);
 	if (fs->znodes.by_node)
-		announce_own(fs, kind, path);
+		announce_own(fs, kind, path, stat);
 	else
 		drop_own_event(fs, own, kind, path);
 }
@@ -371,17 +378,17 @@ void change_own_end(struct fs *fs, enum zk_event_type kind, struct bytes path, b
 
 	ASSERT(own);
 	if (succeeded)
-		own_succeeded(fs, own, kind, path);
+		own_succeeded(fs, own, kind, path, 0);
 	own_end(fs, own);
 }
 
 void change_own_end_as(struct fs *fs, enum zk_event_type kind, struct bytes path,
-		       struct bytes real_path)
+		       struct bytes real_path, zxid_t zxid)
 {
 	struct own *own = own_find(fs->change, path);
 
 	ASSERT(own);
-	own_succeeded(fs, own, kind, real_path);
+	own_succeeded(fs, own, kind, real_path, zxid);
 	own_end(fs, own);
 }
 
@@ -626,17 +633,17 @@ static void look_again(struct fs *fs, struct bytes path)
 		take_one_shot(fs, ZK_EVENT_NODE_CHILDREN_CHANGED, zk_path_parent(path));
 }
 
-/* An own write has become a txn. */
-static void announce_own(struct fs *fs, enum zk_event_type kind, struct bytes path)
+/* An own write has become a txn; stat as for compare_own. */
+static void announce_own(struct fs *fs, enum zk_event_type kind, struct bytes path,
+			 const struct zk_stat *stat)
 {
 	struct announced *parent = announced_of_parent(fs, path);
 	struct znode *znode = znode_peek(fs, path);
-	bool is_known = znode && (znode->known & ZNODE_STAT) && znode->exists;
 
 	tell_observers(fs, kind, path, -1);
 	if (kind == ZK_EVENT_NODE_DATA_CHANGED) {
 		if (znode && znode->announced)
-			znode->announced->mzxid = is_known ? znode->stat.mzxid : 0;
+			znode->announced->mzxid = stat ? stat->mzxid : 0;
 		return;
 	}
 	forget_announced(znode);
@@ -647,8 +654,10 @@ static void announce_own(struct fs *fs, enum zk_event_type kind, struct bytes pa
 	}
 	if (parent)
 		announced_add(parent, zk_path_name(path));
-	if (is_known)
-		znode->announced = announced_new(&znode->stat);
+	if (znode && stat) {
+		znode->announced = announced_new(stat);
+		znode->announced->has_names = true; /* none yet */
+	}
 	znode_arm(fs, path);
 }
 

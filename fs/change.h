@@ -44,9 +44,13 @@ void change_by_node(struct fs *fs);
  */
 void change_own_begin(struct fs *fs, enum zk_event_type kind, struct bytes path);
 void change_own_end(struct fs *fs, enum zk_event_type kind, struct bytes path, bool succeeded);
-/* The end of a create that has succeeded, begun as path and, if sequential, made as real_path. */
+/*
+ * The end of one that has succeeded, begun as path; real_path is another one for
+ * a sequential create. zxid is the txn's, for a reply without a Stat that the
+ * cache could have been told; else 0.
+ */
 void change_own_end_as(struct fs *fs, enum zk_event_type kind, struct bytes path,
-		       struct bytes real_path);
+		       struct bytes real_path, zxid_t zxid);
 
 /*
  * The connection came back, or another session began: all that the kernel

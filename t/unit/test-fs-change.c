@@ -511,6 +511,78 @@ static void an_own_write_seen_before_its_end_is_not_raised(void **state)
 	assert_raised("");
 }
 
+/* ---- own writes whose replies bring no Stat ---- */
+
+/* Done by a multi: the cache is told no Stat, but the txn is known. */
+static void own_multi(enum zk_event_type kind, const char *path)
+{
+	bool creates = kind == ZK_EVENT_NODE_CREATED;
+	zxid_t zxid;
+
+	begin_own(kind, path);
+	zxid = creates ? fake_znodes_create(path) : fake_znodes_set(path);
+	znode_forget(&fs, bytes_of_text(path), ZNODE_STAT | ZNODE_DATA);
+	if (creates)
+		node_get(&fs, NODE_DIR, bytes_of_text(path), NULL, zxid)->lookup_count = 1;
+	change_own_end_as(&fs, kind, bytes_of_text(path), bytes_of_text(path), zxid);
+}
+
+static void what_others_set_right_after_it_is_raised(void **state)
+{
+	own_multi(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_set("/d/f");
+	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_answer_all();
+	assert_raised("MODIFY /d/f");
+}
+
+static void what_others_set_right_after_a_create_is_raised(void **state)
+{
+	own_multi(ZK_EVENT_NODE_CREATED, "/d/new");
+	fake_znodes_set("/d/new");
+	fake_znodes_answer_all();
+	assert_raised("MODIFY /d/new");
+}
+
+static void what_others_create_in_it_before_its_first_list_is_raised(void **state)
+{
+	own_multi(ZK_EVENT_NODE_CREATED, "/d/new");
+	fake_znodes_create("/d/new/x");
+	fake_znodes_answer_all();
+	assert_raised("CREATE /d/new/x");
+}
+
+static void it_is_not_raised_itself(void **state)
+{
+	own_multi(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	own_multi(ZK_EVENT_NODE_CREATED, "/d/new");
+	own_multi(ZK_EVENT_NODE_CREATED, "/d/new/x");
+	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	event(ZK_EVENT_NODE_CHILDREN_CHANGED, "/d");
+	fake_znodes_answer_all();
+	assert_raised("");
+}
+
+static void what_others_set_right_after_it_is_a_difference(void **state)
+{
+	lose_connection();
+	reconnect();
+	own_multi(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_set("/d/f");
+	fake_znodes_answer_all();
+	assert_raised("MODIFY /d/f");
+}
+
+static void it_is_no_difference_itself(void **state)
+{
+	lose_connection();
+	reconnect();
+	own_multi(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	own_multi(ZK_EVENT_NODE_CREATED, "/d/new");
+	fake_znodes_answer_all();
+	assert_raised("");
+}
+
 #define test(name)         cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 #define test_by_node(name) cmocka_unit_test_setup_teardown(name, set_up_by_node, tear_down)
 
@@ -540,6 +612,12 @@ int main(void)
 		test_by_node(what_was_made_anew_while_an_own_write_failed_is_raised),
 		test_by_node(the_last_of_several_own_writes_ends_the_wait),
 		test_by_node(an_own_write_seen_before_its_end_is_not_raised),
+		test_by_node(what_others_set_right_after_it_is_raised),
+		test_by_node(what_others_set_right_after_a_create_is_raised),
+		test_by_node(what_others_create_in_it_before_its_first_list_is_raised),
+		test_by_node(it_is_not_raised_itself),
+		test(what_others_set_right_after_it_is_a_difference),
+		test(it_is_no_difference_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
