@@ -34,6 +34,7 @@ struct asked {
 static struct fake_znode znodes[ZNODES_MAX];
 static struct list asked;
 static zxid_t zxid_last;
+static bool in_multi;
 static uint64_t id_last;
 
 /* ---- what is there ---- */
@@ -68,6 +69,26 @@ static struct fake_znode *add(const char *path, zxid_t zxid)
 	return NULL;
 }
 
+static zxid_t zxid_next(void)
+{
+	if (!in_multi)
+		zxid_last++;
+	return zxid_last;
+}
+
+void fake_znodes_begin_multi(void)
+{
+	assert_false(in_multi);
+	zxid_last++;
+	in_multi = true;
+}
+
+void fake_znodes_end_multi(void)
+{
+	assert_true(in_multi);
+	in_multi = false;
+}
+
 static void note_child(const char *path, int32_t difference)
 {
 	struct fake_znode *parent = find(zk_path_parent(bytes_of_text(path)));
@@ -81,7 +102,7 @@ static void note_child(const char *path, int32_t difference)
 zxid_t fake_znodes_create(const char *path)
 {
 	assert_null(find(bytes_of_text(path)));
-	add(path, ++zxid_last);
+	add(path, zxid_next());
 	note_child(path, 1);
 	return zxid_last;
 }
@@ -90,7 +111,7 @@ zxid_t fake_znodes_set(const char *path)
 {
 	struct fake_znode *znode = get(path);
 
-	znode->stat.mzxid = ++zxid_last;
+	znode->stat.mzxid = zxid_next();
 	znode->stat.version++;
 	return zxid_last;
 }
@@ -99,7 +120,7 @@ zxid_t fake_znodes_delete(const char *path)
 {
 	struct fake_znode *znode = get(path);
 
-	zxid_last++;
+	(void)zxid_next();
 	note_child(path, -1);
 	free(znode->path);
 	znode->path = NULL;
@@ -115,6 +136,7 @@ void fake_znodes_init(void)
 {
 	list_init(&asked);
 	zxid_last = 0;
+	in_multi = false;
 	add("/", 0);
 }
 

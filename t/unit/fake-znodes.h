@@ -18,6 +18,9 @@ void fake_znodes_release(void);
 zxid_t fake_znodes_create(const char *path);
 zxid_t fake_znodes_set(const char *path);
 zxid_t fake_znodes_delete(const char *path);
+/* What is changed between these is one txn. */
+void fake_znodes_begin_multi(void);
+void fake_znodes_end_multi(void);
 struct zk_stat fake_znodes_stat(const char *path);
 
 /* How many questions wait. */

@@ -1,189 +1,62 @@
 #include "t/unit/cmocka.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "fs/change.h"
-#include "fs/file.h"
-#include "fs/fs.h"
-#include "fs/inject.h"
-#include "fs/inval.h"
 #include "fs/znode.h"
-#include "src/zk/code.h"
+#include "t/unit/fake-mount.h"
 #include "t/unit/fake-znodes.h"
 
-/* ---- what is raised ---- */
-
-static char raised[1000];
-
-static void note(const char *event, const char *path)
-{
-	size_t size = strlen(raised);
-
-	assert_true(size + strlen(event) + strlen(path) + 4 < sizeof(raised));
-	sprintf(raised + size, "%s%s %s", size ? ", " : "", event, path);
-}
-
-/* Since the last look. */
-static void assert_raised(const char *events)
-{
-	assert_string_equal(raised, events);
-	raised[0] = '\0';
-}
-
-void inject_created(struct fs *fs, struct node *dir, struct bytes path)
-{
-	char *text = bytes_dup(path);
-
-	note("CREATE", text);
-	free(text);
-}
-
-void inject_deleted(struct fs *fs, struct node *dir, struct bytes path, struct node *node,
-		    bool was_dir)
-{
-	char *text = bytes_dup(path);
-
-	note("DELETE", text);
-	free(text);
-}
-
-void inject_modified(struct fs *fs, struct node *node)
-{
-	note("MODIFY", node->path);
-}
-
-/* ---- the other neighbours ---- */
-
-void inject_own(struct fs *fs, struct bytes path, bool is_there)
-{
-}
-
-void inject_resume(struct fs *fs)
-{
-}
-
-void inval_inode(struct fs *fs, uint64_t nodeid)
-{
-}
-
-void inval_entry(struct fs *fs, uint64_t parent_nodeid, const char *shown)
-{
-}
-
-void file_gone(struct fs *fs, struct node *node)
-{
-}
-
-bool file_is_unborn(const struct node *node)
-{
-	return false;
-}
-
-bool file_uncommitted_size(const struct node *node, uint64_t *ret_size)
-{
-	return false;
-}
-
-/* ---- a mount that holds /d with /d/f and /d/old in it ---- */
-
-static struct fs_options options = {.acl = "world:anyone:cdrwa"};
-static struct fs fs;
+static struct fs *fs;
 
 static void ignore(void *data, int32_t code, int error, struct znode *znode)
 {
 }
 
-/* The kernel looks it up, and keeps it. */
-static struct node *hold(const char *path, enum node_kind kind)
-{
-	struct node *node;
-
-	znode_get(&fs, bytes_of_text(path), ZNODE_STAT | ZNODE_CHILDREN, ignore, NULL);
-	fake_znodes_answer_all();
-	node = node_get(&fs, kind, bytes_of_text(path), NULL, fake_znodes_stat(path).czxid);
-	node->lookup_count = 1;
-	znode_held(&fs, node->znode);
-	fake_znodes_answer_all();
-	return node;
-}
-
-static void begin_mount(void)
-{
-	raised[0] = '\0';
-	fake_znodes_init();
-	fake_znodes_create("/d");
-	fake_znodes_create("/d/f");
-	fake_znodes_create("/d/old");
-	memset(&fs, 0, sizeof(fs));
-	fs.options = &options;
-	fs.root_path = "/";
-	fs.session_live = true;
-	znode_cache_init(&fs.znodes);
-	node_table_init(&fs);
-	fs.change = change_new(&fs);
-}
-
 static int set_up(void **state)
 {
-	begin_mount();
-	fs.znodes.watched = true;
-	hold("/d", NODE_DIR);
-	hold("/d/f", NODE_FILE);
-	assert_raised("");
+	fs = fake_mount_begin(false);
 	return 0;
 }
 
 static int set_up_by_node(void **state)
 {
-	begin_mount();
-	change_by_node(&fs);
-	fake_znodes_answer_all();
-	hold("/d", NODE_DIR);
-	hold("/d/f", NODE_FILE);
-	assert_raised("");
+	fs = fake_mount_begin(true);
 	return 0;
 }
 
 static int tear_down(void **state)
 {
-	fake_znodes_answer_all();
-	change_free(fs.change);
-	node_table_release(&fs);
-	znode_cache_release(&fs.znodes);
-	fake_znodes_release();
+	fake_mount_end(fs);
 	return 0;
 }
 
 static void lose_connection(void)
 {
-	fs.session_live = false;
-	znode_forget_all(&fs);
-	change_disconnected(&fs);
+	fs->session_live = false;
+	znode_forget_all(fs);
+	change_disconnected(fs);
 }
 
 /* The comparison is under way: it has asked, and isn't answered yet. */
 static void reconnect(void)
 {
-	fs.session_live = true;
-	change_compare_all(&fs);
+	fs->session_live = true;
+	change_compare_all(fs);
 	assert_true(fake_znodes_asked() > 0);
 }
 
 static void begin_own(enum zk_event_type kind, const char *path)
 {
-	change_own_begin(&fs, kind, bytes_of_text(path));
+	change_own_begin(fs, kind, bytes_of_text(path));
 }
 
 static void fail_own(enum zk_event_type kind, const char *path)
 {
-	change_own_end(&fs, kind, bytes_of_text(path), false);
+	change_own_end(fs, kind, bytes_of_text(path), false);
 }
 
 static void event(enum zk_event_type type, const char *path)
 {
-	change_event(&fs, type, bytes_of_text(path), -1);
+	change_event(fs, type, bytes_of_text(path), -1);
 }
 
 /* Own writes become txns, and their replies come. */
@@ -195,8 +68,8 @@ static void own_create(const char *path)
 	begin_own(ZK_EVENT_NODE_CREATED, path);
 	fake_znodes_create(path);
 	stat = fake_znodes_stat(path);
-	znode_created(&fs, bytes_of_text(path), bytes_of("x", 1), &stat);
-	change_own_end(&fs, ZK_EVENT_NODE_CREATED, bytes_of_text(path), true);
+	znode_created(fs, bytes_of_text(path), bytes_of("x", 1), &stat);
+	change_own_end(fs, ZK_EVENT_NODE_CREATED, bytes_of_text(path), true);
 }
 
 static void own_set(const char *path)
@@ -206,20 +79,20 @@ static void own_set(const char *path)
 	begin_own(ZK_EVENT_NODE_DATA_CHANGED, path);
 	fake_znodes_set(path);
 	stat = fake_znodes_stat(path);
-	znode_set(&fs, bytes_of_text(path), NULL, &stat);
-	change_own_end(&fs, ZK_EVENT_NODE_DATA_CHANGED, bytes_of_text(path), true);
+	znode_set(fs, bytes_of_text(path), NULL, &stat);
+	change_own_end(fs, ZK_EVENT_NODE_DATA_CHANGED, bytes_of_text(path), true);
 }
 
 static void own_delete(const char *path)
 {
-	struct node *node = node_of_path(&fs, bytes_of_text(path));
+	struct node *node = node_of_path(fs, bytes_of_text(path));
 
 	begin_own(ZK_EVENT_NODE_DELETED, path);
 	fake_znodes_delete(path);
-	znode_deleted(&fs, bytes_of_text(path));
+	znode_deleted(fs, bytes_of_text(path));
 	if (node)
-		node_detach(&fs, node);
-	change_own_end(&fs, ZK_EVENT_NODE_DELETED, bytes_of_text(path), true);
+		node_detach(fs, node);
+	change_own_end(fs, ZK_EVENT_NODE_DELETED, bytes_of_text(path), true);
 }
 
 /* ---- a comparison after a lost connection ---- */
@@ -305,9 +178,9 @@ static void own_writes_are_remembered_for_one_comparison(void **state)
 	own_delete("/d/old");
 	fake_znodes_answer_all();
 	fake_znodes_create("/d/old");
-	change_event(&fs, ZK_EVENT_NODE_CREATED, bytes_of_text("/d/old"), -1);
+	change_event(fs, ZK_EVENT_NODE_CREATED, bytes_of_text("/d/old"), -1);
 	assert_raised("CREATE /d/old");
-	znode_get(&fs, bytes_of_text("/d"), ZNODE_CHILDREN, ignore, NULL);
+	znode_get(fs, bytes_of_text("/d"), ZNODE_CHILDREN, ignore, NULL);
 	fake_znodes_answer_all();
 
 	lose_connection();
@@ -393,8 +266,8 @@ static void an_own_write_that_succeeds_takes_the_differences_of_its_kind(void **
 	fake_znodes_set("/d/f");
 	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
 	stat = fake_znodes_stat("/d/f");
-	znode_set(&fs, bytes_of_text("/d/f"), NULL, &stat);
-	change_own_end(&fs, ZK_EVENT_NODE_DATA_CHANGED, bytes_of_text("/d/f"), true);
+	znode_set(fs, bytes_of_text("/d/f"), NULL, &stat);
+	change_own_end(fs, ZK_EVENT_NODE_DATA_CHANGED, bytes_of_text("/d/f"), true);
 	fake_znodes_answer_all();
 	assert_raised("");
 }
@@ -407,7 +280,7 @@ static void an_own_write_that_succeeds_takes_one_event(void **state)
 	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
 	fake_znodes_set("/d/f");
 	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
-	change_own_end(&fs, ZK_EVENT_NODE_DATA_CHANGED, bytes_of_text("/d/f"), true);
+	change_own_end(fs, ZK_EVENT_NODE_DATA_CHANGED, bytes_of_text("/d/f"), true);
 	fake_znodes_answer_all();
 	assert_raised("MODIFY /d/f");
 }
@@ -500,13 +373,13 @@ static void an_own_write_seen_before_its_end_is_not_raised(void **state)
 	reconnect();
 	fake_znodes_answer_all();
 	stat = fake_znodes_stat("/d/f");
-	znode_set(&fs, bytes_of_text("/d/f"), NULL, &stat);
-	change_own_end(&fs, ZK_EVENT_NODE_DATA_CHANGED, bytes_of_text("/d/f"), true);
+	znode_set(fs, bytes_of_text("/d/f"), NULL, &stat);
+	change_own_end(fs, ZK_EVENT_NODE_DATA_CHANGED, bytes_of_text("/d/f"), true);
 	stat = fake_znodes_stat("/d/new");
-	znode_created(&fs, bytes_of_text("/d/new"), bytes_of("x", 1), &stat);
-	change_own_end(&fs, ZK_EVENT_NODE_CREATED, bytes_of_text("/d/new"), true);
-	znode_deleted(&fs, bytes_of_text("/d/old"));
-	change_own_end(&fs, ZK_EVENT_NODE_DELETED, bytes_of_text("/d/old"), true);
+	znode_created(fs, bytes_of_text("/d/new"), bytes_of("x", 1), &stat);
+	change_own_end(fs, ZK_EVENT_NODE_CREATED, bytes_of_text("/d/new"), true);
+	znode_deleted(fs, bytes_of_text("/d/old"));
+	change_own_end(fs, ZK_EVENT_NODE_DELETED, bytes_of_text("/d/old"), true);
 	fake_znodes_answer_all();
 	assert_raised("");
 }
@@ -521,10 +394,10 @@ static void own_multi(enum zk_event_type kind, const char *path)
 
 	begin_own(kind, path);
 	zxid = creates ? fake_znodes_create(path) : fake_znodes_set(path);
-	znode_forget(&fs, bytes_of_text(path), ZNODE_STAT | ZNODE_DATA);
+	znode_forget(fs, bytes_of_text(path), ZNODE_STAT | ZNODE_DATA);
 	if (creates)
-		node_get(&fs, NODE_DIR, bytes_of_text(path), NULL, zxid)->lookup_count = 1;
-	change_own_end_as(&fs, kind, bytes_of_text(path), bytes_of_text(path), zxid);
+		node_get(fs, NODE_DIR, bytes_of_text(path), NULL, zxid)->lookup_count = 1;
+	change_own_end_as(fs, kind, bytes_of_text(path), bytes_of_text(path), zxid);
 }
 
 static void what_others_set_right_after_it_is_raised(void **state)
