@@ -623,12 +623,15 @@ static void take_one_shot(struct fs *fs, enum zk_event_type type, struct bytes p
 }
 
 /*
- * As if events had come: what the answers show is compared anew. What was known
- * won't do, for own writes since may not be in it.
+ * Compare path, and its name, anew: as if events had come, but for what an own
+ * reply has just told.
  */
 static void look_again(struct fs *fs, struct bytes path)
 {
-	take_one_shot(fs, ZK_EVENT_NODE_DATA_CHANGED, path);
+	if (known_stat(fs, path))
+		on_seen(fs, znode_peek(fs, path), ZNODE_STAT);
+	else
+		take_one_shot(fs, ZK_EVENT_NODE_DATA_CHANGED, path);
 	if (!bytes_equal_text(path, "/"))
 		take_one_shot(fs, ZK_EVENT_NODE_CHILDREN_CHANGED, zk_path_parent(path));
 }

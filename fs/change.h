@@ -19,11 +19,13 @@ struct fs;
  * An event's txn is told apart without knowing its zxid (3.8 doesn't send it):
  * ZooKeeper sends the event of a txn right before the writer's own reply to it.
  * So events about a path with an own write in flight are held back, and when
- * that succeeds, the last one of its kind is its own.
+ * that succeeds, the last one of its kind is its own. So are the differences
+ * that a comparison after a lost connection finds (fs/compare.h).
  *
  * That is with a recursive watch. By node, that is with one-shot watches on
  * what the kernel holds, an event makes us ask again, and what the answers show
- * is compared with what has been told (fs/announced.h).
+ * is compared with what has been told (fs/announced.h). What differs while an
+ * own write is in flight is asked about again when that has ended.
  */
 struct change *change_new(struct fs *fs);
 void change_free(struct change *change);

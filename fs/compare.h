@@ -42,9 +42,9 @@ void compare_begin(struct compare *compare);
 
 /*
  * An own write of path has become a txn (kind as in change.h), and stat is what
- * it is since, or NULL where that isn't known: the newest is taken for it then.
- * An answer that shows it is no difference. Nothing is remembered, and nothing
- * needs to be, but while a comparison is under way.
+ * it is since (its zxids alone matter), or NULL where that isn't known: the
+ * newest is taken for it then. An answer that shows it is no difference. Nothing
+ * is remembered, and nothing needs to be, but while a comparison is under way.
  */
 void compare_own(struct compare *compare, enum zk_event_type kind, struct bytes path,
 		 const struct zk_stat *stat);

@@ -358,6 +358,44 @@ static void the_last_of_several_own_writes_ends_the_wait(void **state)
 	assert_raised("MODIFY /d/f");
 }
 
+static void what_was_made_anew_before_an_own_set_is_raised(void **state)
+{
+	struct zk_stat stat;
+
+	begin_own(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_delete("/d/f");
+	fake_znodes_create("/d/f");
+	event(ZK_EVENT_NODE_DELETED, "/d/f");
+	event(ZK_EVENT_NODE_CHILDREN_CHANGED, "/d");
+	fake_znodes_answer_all();
+	assert_raised("");
+	fake_znodes_set("/d/f");
+	stat = fake_znodes_stat("/d/f");
+	znode_set(fs, bytes_of_text("/d/f"), NULL, &stat);
+	change_own_end(fs, ZK_EVENT_NODE_DATA_CHANGED, bytes_of_text("/d/f"), true);
+	assert_raised("DELETE /d/f, CREATE /d/f");
+}
+
+/* Its own reply has told what it is; the caller goes on with that. */
+static void an_own_create_is_known_though_its_name_was_seen_before(void **state)
+{
+	struct zk_stat stat;
+
+	begin_own(ZK_EVENT_NODE_CREATED, "/d/new");
+	fake_znodes_create("/d/new");
+	event(ZK_EVENT_NODE_CHILDREN_CHANGED, "/d");
+	fake_znodes_answer_all();
+	fake_znodes_delete("/d/new");
+	event(ZK_EVENT_NODE_CHILDREN_CHANGED, "/d");
+	fake_znodes_create("/d/new");
+	stat = fake_znodes_stat("/d/new");
+	znode_created(fs, bytes_of_text("/d/new"), bytes_of("x", 1), &stat);
+	change_own_end(fs, ZK_EVENT_NODE_CREATED, bytes_of_text("/d/new"), true);
+	assert_true(znode_peek(fs, bytes_of_text("/d/new"))->known & ZNODE_STAT);
+	fake_znodes_answer_all();
+	assert_raised("");
+}
+
 /* After a lost connection an answer may come before it is known that the write was done. */
 static void an_own_write_seen_before_its_end_is_not_raised(void **state)
 {
@@ -484,6 +522,8 @@ int main(void)
 		test_by_node(an_end_seen_while_an_own_write_failed_is_raised),
 		test_by_node(what_was_made_anew_while_an_own_write_failed_is_raised),
 		test_by_node(the_last_of_several_own_writes_ends_the_wait),
+		test_by_node(what_was_made_anew_before_an_own_set_is_raised),
+		test_by_node(an_own_create_is_known_though_its_name_was_seen_before),
 		test_by_node(an_own_write_seen_before_its_end_is_not_raised),
 		test_by_node(what_others_set_right_after_it_is_raised),
 		test_by_node(what_others_set_right_after_a_create_is_raised),
