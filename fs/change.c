@@ -215,7 +215,7 @@ static void take_data_changed(struct fs *fs, struct bytes path)
 		znode_get_shown(fs, path, on_value, changed);
 }
 
-/* node: what was at path when the event came. */
+/* node: what was at path when the event, or the difference, came. */
 static void take(struct fs *fs, enum zk_event_type type, struct bytes path, struct node *node)
 {
 	switch (type) {
@@ -231,6 +231,12 @@ static void take(struct fs *fs, enum zk_event_type type, struct bytes path, stru
 	default:
 		break;
 	}
+}
+
+static void take_event(struct fs *fs, enum zk_event_type type, struct bytes path, struct node *node)
+{
+	compare_told(fs->change->compare, type, path);
+	take(fs, type, path, node);
 }
 
 /* ---- what it means for the cache ---- */
@@ -336,7 +342,10 @@ static void own_end(struct fs *fs, struct own *own)
 	for (struct list *at; (at = list_first(&own->held));) {
 		struct held_event *held = list_item(at, struct held_event, link);
 
-		take(fs, held->type, bytes_of_text(held->path), held_node(held));
+		if (held->is_difference)
+			take(fs, held->type, bytes_of_text(held->path), held_node(held));
+		else
+			take_event(fs, held->type, bytes_of_text(held->path), held_node(held));
 		held_free(fs, held);
 	}
 	if (own->differs)
@@ -691,7 +700,7 @@ void change_event(struct fs *fs, enum zk_event_type type, struct bytes path, zxi
 	if (own)
 		hold_event(fs, own, type, path);
 	else
-		take(fs, type, path, node_of_path(fs, path));
+		take_event(fs, type, path, node_of_path(fs, path));
 }
 
 /* ---- the connection was away ---- */

@@ -190,6 +190,75 @@ static void own_writes_are_remembered_for_one_comparison(void **state)
 	assert_raised("DELETE /d/old");
 }
 
+/* ---- events in the midst of a comparison ---- */
+
+static void an_event_is_no_difference(void **state)
+{
+	lose_connection();
+	reconnect();
+	fake_znodes_delete("/d/f");
+	event(ZK_EVENT_NODE_DELETED, "/d/f");
+	fake_znodes_create("/d/new");
+	event(ZK_EVENT_NODE_CREATED, "/d/new");
+	fake_znodes_set("/d");
+	event(ZK_EVENT_NODE_DATA_CHANGED, "/d");
+	fake_znodes_answer_all();
+	assert_raised("DELETE /d/f, CREATE /d/new, MODIFY /d");
+}
+
+static void what_events_tell_to_be_made_anew_is_no_difference(void **state)
+{
+	lose_connection();
+	reconnect();
+	fake_znodes_delete("/d/f");
+	event(ZK_EVENT_NODE_DELETED, "/d/f");
+	fake_znodes_create("/d/f");
+	event(ZK_EVENT_NODE_CREATED, "/d/f");
+	fake_znodes_answer_all();
+	assert_raised("DELETE /d/f, CREATE /d/f");
+}
+
+/* Another event doesn't tell of its end, and what is there is told last. */
+static void a_missed_end_is_a_difference_whatever_else_was_told(void **state)
+{
+	lose_connection();
+	fake_znodes_delete("/d/f");
+	reconnect();
+	fake_znodes_create("/d/f");
+	event(ZK_EVENT_NODE_CREATED, "/d/f");
+	assert_raised("CREATE /d/f");
+	fake_znodes_answer_all();
+	assert_raised("DELETE /d/f, CREATE /d/f");
+}
+
+static void what_is_changed_behind_another_loss_is_a_difference(void **state)
+{
+	lose_connection();
+	reconnect();
+	fake_znodes_set("/d/f");
+	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	lose_connection();
+	fake_znodes_set("/d/f");
+	reconnect();
+	fake_znodes_answer_all();
+	assert_raised("MODIFY /d/f, MODIFY /d/f");
+}
+
+static void an_event_is_remembered_for_one_comparison(void **state)
+{
+	lose_connection();
+	reconnect();
+	fake_znodes_set("/d/f");
+	event(ZK_EVENT_NODE_DATA_CHANGED, "/d/f");
+	fake_znodes_answer_all();
+	assert_raised("MODIFY /d/f");
+	lose_connection();
+	fake_znodes_set("/d/f");
+	reconnect();
+	fake_znodes_answer_all();
+	assert_raised("MODIFY /d/f");
+}
+
 /* ---- what the comparison shows while an own write is in flight ---- */
 
 static void a_difference_is_raised_when_the_own_write_fails(void **state)
@@ -508,6 +577,11 @@ int main(void)
 		test(what_is_made_anew_after_an_own_delete_is_created),
 		test(own_file_made_anew_and_written_is_no_difference),
 		test(own_writes_are_remembered_for_one_comparison),
+		test(an_event_is_no_difference),
+		test(what_events_tell_to_be_made_anew_is_no_difference),
+		test(a_missed_end_is_a_difference_whatever_else_was_told),
+		test(what_is_changed_behind_another_loss_is_a_difference),
+		test(an_event_is_remembered_for_one_comparison),
 		test(a_difference_is_raised_when_the_own_write_fails),
 		test(what_is_made_anew_is_raised_when_the_own_write_fails),
 		test(an_event_and_its_difference_are_raised_once),
