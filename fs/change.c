@@ -17,18 +17,22 @@
 
 /*
  * A path with own writes in flight: the events about it that came meanwhile
- * wait here, in order, until it is known which of them are our own.
+ * wait here, in order, until it is known which of them are our own; so do the
+ * differences that a comparison (fs/compare.h) has found. By node it is only
+ * noted that an answer differs from what has been told.
  */
 struct own {
 	struct map_entry by_path;
 	char *path;
 	unsigned in_flight;
 	struct list held;
+	bool differs;
 };
 
 struct held_event {
 	struct list link;
 	enum zk_event_type type;
+	bool is_difference;
 	char *path;        /* the own write's, or that with a sequence behind it */
 	struct node *node; /* what was at path when the event came; held; or NULL */
 };
@@ -211,7 +215,7 @@ static void take_data_changed(struct fs *fs, struct bytes path)
 		znode_get_shown(fs, path, on_value, changed);
 }
 
-/* node: what was at path when the event came. */
+/* node: what was at path when the event, or the difference, came. */
 static void take(struct fs *fs, enum zk_event_type type, struct bytes path, struct node *node)
 {
 	switch (type) {
@@ -227,6 +231,12 @@ static void take(struct fs *fs, enum zk_event_type type, struct bytes path, stru
 	default:
 		break;
 	}
+}
+
+static void take_event(struct fs *fs, enum zk_event_type type, struct bytes path, struct node *node)
+{
+	compare_told(fs->change->compare, type, path);
+	take(fs, type, path, node);
 }
 
 /* ---- what it means for the cache ---- */
@@ -253,7 +263,9 @@ static void forget(struct fs *fs, enum zk_event_type type, struct bytes path)
 
 /* ---- own writes ---- */
 
-static void announce_own(struct fs *fs, enum zk_event_type kind, struct bytes path);
+static void announce_own(struct fs *fs, enum zk_event_type kind, struct bytes path,
+			 const struct zk_stat *stat);
+static void look_again(struct fs *fs, struct bytes path);
 
 static struct own *own_find(const struct change *change, struct bytes path)
 {
@@ -284,6 +296,11 @@ static void held_free(struct fs *fs, struct held_event *held)
 	free(held);
 }
 
+static bool is_held(const struct held_event *held, enum zk_event_type type, struct bytes path)
+{
+	return held->type == type && bytes_equal_text(path, held->path);
+}
+
 /* Its event was sent right before the reply: it is the last one of its kind. */
 static void drop_own_event(struct fs *fs, struct own *own, enum zk_event_type kind,
 			   struct bytes path)
@@ -291,10 +308,22 @@ static void drop_own_event(struct fs *fs, struct own *own, enum zk_event_type ki
 	for (struct list *at = own->held.prev; at != &own->held; at = at->prev) {
 		struct held_event *held = list_item(at, struct held_event, link);
 
-		if (held->type != kind || !bytes_equal_text(path, held->path))
+		if (held->is_difference || !is_held(held, kind, path))
 			continue;
 		held_free(fs, held);
 		return;
+	}
+}
+
+/* A difference may be the own write itself; what was missed before coalesces with it. */
+static void drop_differences(struct fs *fs, struct own *own, enum zk_event_type kind,
+			     struct bytes path)
+{
+	list_for_each_safe (&own->held, at) {
+		struct held_event *held = list_item(at, struct held_event, link);
+
+		if (held->is_difference && is_held(held, kind, path))
+			held_free(fs, held);
 	}
 }
 
@@ -313,9 +342,14 @@ static void own_end(struct fs *fs, struct own *own)
 	for (struct list *at; (at = list_first(&own->held));) {
 		struct held_event *held = list_item(at, struct held_event, link);
 
-		take(fs, held->type, bytes_of_text(held->path), held_node(held));
+		if (held->is_difference)
+			take(fs, held->type, bytes_of_text(held->path), held_node(held));
+		else
+			take_event(fs, held->type, bytes_of_text(held->path), held_node(held));
 		held_free(fs, held);
 	}
+	if (own->differs)
+		look_again(fs, bytes_of_text(own->path));
 	free(own->path);
 	free(own);
 }
@@ -328,14 +362,21 @@ static const struct zk_stat *known_stat(const struct fs *fs, struct bytes path)
 	return znode && (znode->known & ZNODE_STAT) && znode->exists ? &znode->stat : NULL;
 }
 
+/* zxid: the txn's, for where the cache knows nothing of it; or 0. */
 static void own_succeeded(struct fs *fs, struct own *own, enum zk_event_type kind,
-			  struct bytes path)
+			  struct bytes path, zxid_t zxid)
 {
+	const struct zk_stat as_written = {.czxid = zxid, .mzxid = zxid};
+	const struct zk_stat *stat = known_stat(fs, path);
+
+	if (!stat && zxid)
+		stat = &as_written;
 	if (kind != ZK_EVENT_NODE_DATA_CHANGED)
 		inject_own(fs, path, kind == ZK_EVENT_NODE_CREATED);
-	compare_own(fs->change->compare, kind, path, known_stat(fs, path));
+	compare_own(fs->change->compare, kind, path, stat);
+	drop_differences(fs, own, kind, path);
 	if (fs->znodes.by_node)
-		announce_own(fs, kind, path);
+		announce_own(fs, kind, path, stat);
 	else
 		drop_own_event(fs, own, kind, path);
 }
@@ -346,30 +387,56 @@ void change_own_end(struct fs *fs, enum zk_event_type kind, struct bytes path, b
 
 	ASSERT(own);
 	if (succeeded)
-		own_succeeded(fs, own, kind, path);
+		own_succeeded(fs, own, kind, path, 0);
 	own_end(fs, own);
 }
 
 void change_own_end_as(struct fs *fs, enum zk_event_type kind, struct bytes path,
-		       struct bytes real_path)
+		       struct bytes real_path, zxid_t zxid)
 {
 	struct own *own = own_find(fs->change, path);
 
 	ASSERT(own);
-	own_succeeded(fs, own, kind, real_path);
+	own_succeeded(fs, own, kind, real_path, zxid);
 	own_end(fs, own);
 }
 
-static void hold_event(struct fs *fs, struct own *own, enum zk_event_type type, struct bytes path)
+static struct held_event *held_new(struct fs *fs, enum zk_event_type type, struct bytes path)
 {
 	struct held_event *held = mem_zalloc(sizeof(*held));
 
+	list_init(&held->link);
 	held->type = type;
 	held->path = bytes_dup(path);
 	held->node = node_of_path(fs, path);
 	if (held->node)
 		node_hold(held->node);
+	return held;
+}
+
+static void hold_event(struct fs *fs, struct own *own, enum zk_event_type type, struct bytes path)
+{
+	struct held_event *held = held_new(fs, type, path);
+
 	list_append(&own->held, &held->link);
+}
+
+/* What the same event tells, it needn't tell again. */
+static void hold_difference(struct fs *fs, struct own *own, enum zk_event_type type,
+			    struct bytes path)
+{
+	struct held_event *difference;
+
+	list_for_each (&own->held, at)
+		if (is_held(list_item(at, struct held_event, link), type, path))
+			return;
+	difference = held_new(fs, type, path);
+	difference->is_difference = true;
+	/* An end without an event came before the watch, and so before all events. */
+	if (type == ZK_EVENT_NODE_DELETED)
+		list_prepend(&own->held, &difference->link);
+	else
+		list_append(&own->held, &difference->link);
 }
 
 /*
@@ -455,6 +522,19 @@ static void tell_created(struct fs *fs, struct bytes path)
 	tell(fs, ZK_EVENT_NODE_CREATED, path);
 }
 
+/*
+ * Path differs from what has been told. Is an own write of it in flight? Then
+ * its end decides: after a lost connection, the difference may be that write.
+ */
+static bool is_left_to_own(struct fs *fs, struct bytes path)
+{
+	struct own *own = own_find(fs->change, path);
+
+	if (own)
+		own->differs = true;
+	return own != NULL;
+}
+
 struct listing {
 	struct fs *fs;
 	const char *path; /* of the directory */
@@ -464,15 +544,14 @@ static bool tell_name(void *data, struct bytes name, bool is_there)
 {
 	const struct listing *listing = data;
 	char *path = zk_path_join(bytes_of_text(listing->path), name);
-	bool is_own = own_find(listing->fs->change, bytes_of_text(path)) != NULL;
+	bool is_left = is_left_to_own(listing->fs, bytes_of_text(path));
 
-	/* The reply to an own write in flight will tell, after a lost connection too. */
-	if (!is_own && is_there)
+	if (!is_left && is_there)
 		tell_created(listing->fs, bytes_of_text(path));
-	else if (!is_own)
+	else if (!is_left)
 		tell_deleted(listing->fs, bytes_of_text(path));
 	free(path);
-	return !is_own;
+	return !is_left;
 }
 
 static void see_live(struct fs *fs, struct znode *znode, unsigned parts)
@@ -482,13 +561,13 @@ static void see_live(struct fs *fs, struct znode *znode, unsigned parts)
 	struct announced *announced = znode->announced;
 
 	if (announced->czxid != znode->stat.czxid) {
-		if (own_find(fs->change, path))
+		if (is_left_to_own(fs, path))
 			return;
 		tell_deleted(fs, path);
 		tell_created(fs, path);
 		return;
 	}
-	if (announced->mzxid != znode->stat.mzxid && !own_find(fs->change, path)) {
+	if (announced->mzxid != znode->stat.mzxid && !is_left_to_own(fs, path)) {
 		bool is_own = announced->mzxid == 0;
 
 		announced->mzxid = znode->stat.mzxid;
@@ -525,7 +604,7 @@ static void on_seen(struct fs *fs, struct znode *znode, unsigned parts)
 	else if (parts != 0)
 		see_live(fs, znode, parts);
 	/* Its end by an own write has been announced, though a rename may still be at it. */
-	else if (is_live && znode->announced && !own_find(fs->change, path))
+	else if (is_live && znode->announced && !is_left_to_own(fs, path))
 		tell_deleted(fs, path);
 }
 
@@ -552,17 +631,31 @@ static void take_one_shot(struct fs *fs, enum zk_event_type type, struct bytes p
 	znode_arm(fs, path);
 }
 
-/* An own write has become a txn. */
-static void announce_own(struct fs *fs, enum zk_event_type kind, struct bytes path)
+/*
+ * Compare path, and its name, anew: as if events had come, but for what an own
+ * reply has just told.
+ */
+static void look_again(struct fs *fs, struct bytes path)
+{
+	if (known_stat(fs, path))
+		on_seen(fs, znode_peek(fs, path), ZNODE_STAT);
+	else
+		take_one_shot(fs, ZK_EVENT_NODE_DATA_CHANGED, path);
+	if (!bytes_equal_text(path, "/"))
+		take_one_shot(fs, ZK_EVENT_NODE_CHILDREN_CHANGED, zk_path_parent(path));
+}
+
+/* An own write has become a txn; stat as for compare_own. */
+static void announce_own(struct fs *fs, enum zk_event_type kind, struct bytes path,
+			 const struct zk_stat *stat)
 {
 	struct announced *parent = announced_of_parent(fs, path);
 	struct znode *znode = znode_peek(fs, path);
-	bool is_known = znode && (znode->known & ZNODE_STAT) && znode->exists;
 
 	tell_observers(fs, kind, path, -1);
 	if (kind == ZK_EVENT_NODE_DATA_CHANGED) {
 		if (znode && znode->announced)
-			znode->announced->mzxid = is_known ? znode->stat.mzxid : 0;
+			znode->announced->mzxid = stat ? stat->mzxid : 0;
 		return;
 	}
 	forget_announced(znode);
@@ -573,8 +666,10 @@ static void announce_own(struct fs *fs, enum zk_event_type kind, struct bytes pa
 	}
 	if (parent)
 		announced_add(parent, zk_path_name(path));
-	if (is_known)
-		znode->announced = announced_new(&znode->stat);
+	if (znode && stat) {
+		znode->announced = announced_new(stat);
+		znode->announced->has_names = true; /* none yet */
+	}
 	znode_arm(fs, path);
 }
 
@@ -605,7 +700,7 @@ void change_event(struct fs *fs, enum zk_event_type type, struct bytes path, zxi
 	if (own)
 		hold_event(fs, own, type, path);
 	else
-		take(fs, type, path, node_of_path(fs, path));
+		take_event(fs, type, path, node_of_path(fs, path));
 }
 
 /* ---- the connection was away ---- */
@@ -634,9 +729,12 @@ static void on_difference(void *data, enum zk_event_type type, struct bytes path
 	struct fs *fs = data;
 	struct own *own = own_find(fs->change, path);
 
-	/* With an own write in flight, its reply will tell; what differs may be that write. By
-	 * node, the answers themselves have told (on_seen). */
-	if (!own && !fs->znodes.by_node)
+	/* By node, the answers themselves have told (on_seen). */
+	if (fs->znodes.by_node)
+		return;
+	if (own)
+		hold_difference(fs, own, type, path);
+	else
 		take(fs, type, path, node_of_path(fs, path));
 }
 

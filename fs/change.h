@@ -19,11 +19,13 @@ struct fs;
  * An event's txn is told apart without knowing its zxid (3.8 doesn't send it):
  * ZooKeeper sends the event of a txn right before the writer's own reply to it.
  * So events about a path with an own write in flight are held back, and when
- * that succeeds, the last one of its kind is its own.
+ * that succeeds, the last one of its kind is its own. So are the differences
+ * that a comparison after a lost connection finds (fs/compare.h).
  *
  * That is with a recursive watch. By node, that is with one-shot watches on
  * what the kernel holds, an event makes us ask again, and what the answers show
- * is compared with what has been told (fs/announced.h).
+ * is compared with what has been told (fs/announced.h). What differs while an
+ * own write is in flight is asked about again when that has ended.
  */
 struct change *change_new(struct fs *fs);
 void change_free(struct change *change);
@@ -44,9 +46,13 @@ void change_by_node(struct fs *fs);
  */
 void change_own_begin(struct fs *fs, enum zk_event_type kind, struct bytes path);
 void change_own_end(struct fs *fs, enum zk_event_type kind, struct bytes path, bool succeeded);
-/* The end of a create that has succeeded, begun as path and, if sequential, made as real_path. */
+/*
+ * The end of one that has succeeded, begun as path; real_path is another one for
+ * a sequential create. zxid is the txn's, for a reply without a Stat that the
+ * cache could have been told; else 0.
+ */
 void change_own_end_as(struct fs *fs, enum zk_event_type kind, struct bytes path,
-		       struct bytes real_path);
+		       struct bytes real_path, zxid_t zxid);
 
 /*
  * The connection came back, or another session began: all that the kernel

@@ -40,6 +40,13 @@ struct own {
 	char path[];
 };
 
+/* The events that were told of a path on this connection, while a comparison was under way. */
+struct told {
+	struct map_entry by_path;
+	unsigned types; /* 1 << enum zk_event_type */
+	char path[];
+};
+
 struct compare {
 	struct fs *fs;
 	compare_difference_fn on_difference;
@@ -52,6 +59,7 @@ struct compare {
 	size_t in_flight; /* items in asked */
 	struct map deleted;
 	struct map own;
+	struct map told;
 };
 
 static void ask_next(struct compare *compare);
@@ -165,6 +173,50 @@ static bool is_changed_by_us(const struct compare *compare, struct bytes path,
 	return own && !own->is_gone && (own->mzxid == 0 || own->mzxid == stat->mzxid);
 }
 
+/* ---- events meanwhile ---- */
+
+static struct told *told_find(const struct compare *compare, struct bytes path)
+{
+	struct map_entry *entry = map_find(&compare->told, path);
+
+	return entry ? map_item(entry, struct told, by_path) : NULL;
+}
+
+static void forget_told(struct compare *compare, struct map_entry *entry)
+{
+	map_remove(&compare->told, entry);
+	free(map_item(entry, struct told, by_path));
+}
+
+static void forget_all_told(struct compare *compare)
+{
+	map_for_each (&compare->told, at)
+		forget_told(compare, at);
+}
+
+void compare_told(struct compare *compare, enum zk_event_type type, struct bytes path)
+{
+	struct told *told = told_find(compare, path);
+
+	if (compare->complete)
+		return;
+	if (!told) {
+		if (compare->told.count >= COMPARE_TOLD_MAX)
+			forget_told(compare, map_first(&compare->told));
+		told = mem_zalloc(sizeof(*told) + bytes_size(path) + 1);
+		memcpy(told->path, path.data, bytes_size(path));
+		map_insert(&compare->told, &told->by_path, bytes_of_text(told->path));
+	}
+	told->types |= 1u << type;
+}
+
+static bool has_event(const struct compare *compare, enum zk_event_type type, struct bytes path)
+{
+	const struct told *told = told_find(compare, path);
+
+	return told && (told->types & 1u << type);
+}
+
 /* ---- the names of a directory ---- */
 
 static bool was_told(const struct compare *compare, const char *path)
@@ -247,16 +299,33 @@ static void on_list(void *data, int32_t code, int error, struct znode *znode)
 static void compare_name(const struct item *item, int32_t code, const struct znode *znode)
 {
 	const struct compare *compare = item->compare;
+	struct bytes path = bytes_of_text(item->path);
 
 	if (code == ZK_OK && znode->stat.czxid > compare->seen_zxid &&
-	    !is_made_by_us(compare, bytes_of_text(item->path), &znode->stat))
+	    !is_made_by_us(compare, path, &znode->stat) &&
+	    !has_event(compare, ZK_EVENT_NODE_CREATED, path))
 		tell(item->compare, ZK_EVENT_NODE_CREATED, item->path);
 }
 
-static void compare_node_gone(const struct item *item)
+/* What the kernel held is gone. True if nobody has told yet. */
+static bool compare_node_gone(const struct item *item)
 {
-	if (!is_gone_by_us(item->compare, bytes_of_text(item->path)))
-		tell(item->compare, ZK_EVENT_NODE_DELETED, item->path);
+	struct bytes path = bytes_of_text(item->path);
+
+	if (is_gone_by_us(item->compare, path) ||
+	    has_event(item->compare, ZK_EVENT_NODE_DELETED, path))
+		return false;
+	tell(item->compare, ZK_EVENT_NODE_DELETED, item->path);
+	return true;
+}
+
+static bool is_changed(const struct item *item, const struct zk_stat *stat)
+{
+	const struct compare *compare = item->compare;
+	struct bytes path = bytes_of_text(item->path);
+
+	return stat->mzxid > compare->seen_zxid && !is_changed_by_us(compare, path, stat) &&
+	       !has_event(compare, ZK_EVENT_NODE_DATA_CHANGED, path);
 }
 
 static void compare_node(const struct item *item, const struct znode *znode)
@@ -266,10 +335,10 @@ static void compare_node(const struct item *item, const struct znode *znode)
 	const struct zk_stat *stat = &znode->stat;
 
 	if (item->czxid && stat->czxid != item->czxid && !is_made_by_us(compare, path, stat)) {
-		compare_node_gone(item);
-		tell(compare, ZK_EVENT_NODE_CREATED, item->path);
-	} else if ((stat->mzxid > compare->seen_zxid && !is_changed_by_us(compare, path, stat)) ||
-		   (!item->is_dir && znode_is_shown_as_dir(znode))) {
+		/* Behind a missed end, what is there is told last. */
+		if (compare_node_gone(item) || !has_event(compare, ZK_EVENT_NODE_CREATED, path))
+			tell(compare, ZK_EVENT_NODE_CREATED, item->path);
+	} else if (is_changed(item, stat) || (!item->is_dir && znode_is_shown_as_dir(znode))) {
 		tell(compare, ZK_EVENT_NODE_DATA_CHANGED, item->path);
 	}
 }
@@ -286,7 +355,7 @@ static void on_znode(void *data, int32_t code, int error, struct znode *znode)
 	if (item->is_name)
 		compare_name(item, code, znode);
 	else if (code == ZK_NONODE)
-		compare_node_gone(item);
+		(void)compare_node_gone(item);
 	else if (code == ZK_OK)
 		compare_node(item, znode);
 	if (item->is_dir && code == ZK_OK)
@@ -313,6 +382,7 @@ static void ask_next(struct compare *compare)
 	if (compare->in_flight == 0) {
 		compare->complete = true;
 		forget_all_own(compare);
+		forget_all_told(compare);
 	}
 }
 
@@ -344,6 +414,7 @@ void compare_interrupted(struct compare *compare)
 {
 	drop(&compare->waiting);
 	compare->round++;
+	forget_all_told(compare);
 	if (compare->complete)
 		compare->seen_zxid = zk_client_last_zxid(client_session(compare->fs->client));
 }
@@ -402,6 +473,7 @@ struct compare *compare_new(struct fs *fs, compare_difference_fn on_difference, 
 	list_init(&compare->asked);
 	map_init(&compare->deleted);
 	map_init(&compare->own);
+	map_init(&compare->told);
 	return compare;
 }
 
@@ -416,5 +488,7 @@ void compare_free(struct compare *compare)
 	map_release(&compare->deleted);
 	forget_all_own(compare);
 	map_release(&compare->own);
+	forget_all_told(compare);
+	map_release(&compare->told);
 	free(compare);
 }

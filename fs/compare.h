@@ -25,7 +25,12 @@ struct fs;
  * If the connection is lost again meanwhile, the next comparison starts from
  * the same zxid.
  */
-enum { COMPARE_FLIGHT_MAX = 128, COMPARE_DELETED_MAX = 16384, COMPARE_OWN_MAX = 16384 };
+enum {
+	COMPARE_FLIGHT_MAX = 128,
+	COMPARE_DELETED_MAX = 16384,
+	COMPARE_OWN_MAX = 16384,
+	COMPARE_TOLD_MAX = 16384,
+};
 
 struct compare;
 
@@ -42,12 +47,19 @@ void compare_begin(struct compare *compare);
 
 /*
  * An own write of path has become a txn (kind as in change.h), and stat is what
- * it is since, or NULL where that isn't known: the newest is taken for it then.
- * An answer that shows it is no difference. Nothing is remembered, and nothing
- * needs to be, but while a comparison is under way.
+ * it is since (its zxids alone matter), or NULL where that isn't known: the
+ * newest is taken for it then. An answer that shows it is no difference. Nothing
+ * is remembered, and nothing needs to be, but while a comparison is under way.
  */
 void compare_own(struct compare *compare, enum zk_event_type kind, struct bytes path,
 		 const struct zk_stat *stat);
+
+/*
+ * An event has been told. While a comparison is under way that shows that events
+ * come: later changes of this kind have theirs, and what was missed before has
+ * coalesced with this one. So it is no difference either.
+ */
+void compare_told(struct compare *compare, enum zk_event_type type, struct bytes path);
 
 /* This name's end has been told: it isn't told again from an old list. The latest are remembered.
  */

@@ -312,7 +312,7 @@ static void on_made_dir(struct request *request, const struct zk_reply *reply, v
 	znode_created(fs, created.path, BYTES_NULL, &created.stat);
 	node = node_get(fs, NODE_DIR, created.path, NULL, created.stat.czxid);
 	node_hold(node);
-	change_own_end_as(fs, ZK_EVENT_NODE_CREATED, op_path(op), created.path);
+	change_own_end_as(fs, ZK_EVENT_NODE_CREATED, op_path(op), created.path, 0);
 	request_reply_entry(request, node);
 	node_drop(fs, node);
 	op_end(op);

@@ -346,8 +346,8 @@ static void take_created(struct opening *opening, const struct zk_reply *reply)
 	if (!error)
 		made(opening, created.path, &created.stat);
 	change_own_end_as(opening->fs, ZK_EVENT_NODE_CREATED, bytes_of_text(opening->path),
-			  bytes_is_null(created.path) ? bytes_of_text(opening->path)
-						      : created.path);
+			  bytes_is_null(created.path) ? bytes_of_text(opening->path) : created.path,
+			  0);
 	if (error)
 		refuse(opening, error);
 	else

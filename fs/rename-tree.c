@@ -74,7 +74,8 @@ static void begin_own(struct renaming *renaming)
 	}
 }
 
-static void end_own(struct renaming *renaming, bool succeeded)
+/* czxid: of what was created, if it was. */
+static void end_own(struct renaming *renaming, bool succeeded, zxid_t czxid)
 {
 	struct fs *fs = renaming->fs;
 
@@ -84,7 +85,11 @@ static void end_own(struct renaming *renaming, bool succeeded)
 		struct subtree_item *item = list_item(at, struct subtree_item, link);
 		char *path = new_path(renaming, item->path);
 
-		change_own_end(fs, ZK_EVENT_NODE_CREATED, bytes_of_text(path), succeeded);
+		if (succeeded)
+			change_own_end_as(fs, ZK_EVENT_NODE_CREATED, bytes_of_text(path),
+					  bytes_of_text(path), czxid);
+		else
+			change_own_end(fs, ZK_EVENT_NODE_CREATED, bytes_of_text(path), false);
 		change_own_end(fs, ZK_EVENT_NODE_DELETED, bytes_of_text(item->path), succeeded);
 		free(path);
 	}
@@ -108,7 +113,6 @@ static void forget_all(struct renaming *renaming)
 
 /* ---- when it is done ---- */
 
-/* One transaction has created all of them: they have one czxid. */
 static void move_nodes(struct renaming *renaming, zxid_t czxid)
 {
 	struct fs *fs = renaming->fs;
@@ -127,12 +131,17 @@ static void move_nodes(struct renaming *renaming, zxid_t czxid)
 	}
 }
 
-static void on_target_stat(void *data, int32_t code, int error, struct znode *znode)
+/*
+ * One txn has created all of them: they have one czxid. The nodes are moved
+ * before an event of a later change can come, as in rename.c.
+ */
+static void renamed(struct renaming *renaming, const struct zk_reply *reply)
 {
-	struct renaming *renaming = data;
+	zxid_t czxid = reply->outcome == ZK_OUTCOME_REPLIED ? reply->zxid : reply->stat.czxid;
 
-	/* 0: it was deleted meanwhile, or nothing tells; whoever looks next will see. */
-	move_nodes(renaming, error ? 0 : znode->stat.czxid);
+	forget_all(renaming);
+	move_nodes(renaming, czxid);
+	end_own(renaming, true, czxid);
 	finish(renaming, 0);
 }
 
@@ -155,13 +164,10 @@ static void on_multi(struct request *request, const struct zk_reply *reply, void
 		error = zk_code_errno(code);
 	}
 	if (!error) {
-		forget_all(renaming);
-		end_own(renaming, true);
-		znode_get(renaming->fs, bytes_of_text(renaming->to), ZNODE_STAT, on_target_stat,
-			  renaming);
+		renamed(renaming, reply);
 		return;
 	}
-	end_own(renaming, false);
+	end_own(renaming, false, 0);
 	if (reply->outcome != ZK_OUTCOME_REPLIED || !is_changed(code) ||
 	    ++renaming->tries >= RENAME_TREE_TRIES_MAX) {
 		finish(renaming, error);

@@ -12,7 +12,7 @@
  * makes the whole fail, and it begins anew with what is there then:
  *
  *	find both places -> settle the source -> read the source -> look at the target
- *	     -> read the ACL (absent only) -> multi -> read the target's Stat
+ *	     -> read the ACL (absent only) -> multi
  *
  * A directory goes to rename-tree.c. What doesn't go this way is EXDEV: mv(1)
  * copies then.
@@ -134,15 +134,6 @@ static void move_node(struct renaming *renaming, struct bytes path, zxid_t czxid
 	inval_entry(fs, renaming->to_dir->nodeid, renaming->to_shown);
 }
 
-static void on_target_stat(void *data, int32_t code, int error, struct znode *znode)
-{
-	struct renaming *renaming = data;
-
-	/* 0: it was deleted meanwhile, or nothing tells; whoever looks next will see. */
-	move_node(renaming, to_path(renaming), error ? 0 : znode->stat.czxid);
-	finish(renaming, 0);
-}
-
 /* The path that a sequential create was given. */
 static char *read_created_path(const struct zk_reply *reply)
 {
@@ -161,29 +152,72 @@ static char *read_created_path(const struct zk_reply *reply)
 	return body.error || bytes_is_null(created.path) ? NULL : bytes_dup(created.path);
 }
 
-static void renamed(struct renaming *renaming, const struct zk_reply *reply)
+/* What the target is since it was set. */
+static bool read_set_stat(const struct zk_reply *reply, struct zk_stat *ret_stat)
+{
+	struct jute_reader body = reply->body;
+	struct zk_multi_header header;
+	struct zk_stat stat = reply->stat;
+	bool has_stat = reply->has_stat;
+
+	if (reply->outcome == ZK_OUTCOME_REPLIED) {
+		zk_multi_header_read(&body, &header);
+		zk_stat_read(&body, &stat);
+		has_stat = !body.error;
+	}
+	if (has_stat)
+		*ret_stat = stat;
+	return has_stat;
+}
+
+static void target_set(struct renaming *renaming, const struct zk_reply *reply)
 {
 	struct fs *fs = renaming->fs;
-	char *prefix = NULL;
+	struct zk_stat stat = {0};
+	struct value *value;
 
-	if (renaming->mode.sequential) {
-		prefix = renaming->to;
-		renaming->to = read_created_path(reply);
-		if (!renaming->to)
-			renaming->to = mem_strdup(prefix);
+	if (read_set_stat(reply, &stat)) {
+		value = value_new(value_data(renaming->value), &stat);
+		znode_set(fs, to_path(renaming), value, &stat);
+		value_drop(value);
+	} else {
+		znode_forget(fs, to_path(renaming), ZNODE_STAT | ZNODE_DATA);
 	}
-	znode_deleted(fs, from_path(renaming));
-	znode_forget(fs, to_path(renaming), ZNODE_STAT | ZNODE_DATA);
-	if (target_event(renaming) == ZK_EVENT_NODE_CREATED)
-		znode_forget(fs, zk_path_parent(to_path(renaming)), ZNODE_STAT | ZNODE_CHILDREN);
+	move_node(renaming, to_path(renaming), stat.czxid);
 	change_own_end(fs, ZK_EVENT_NODE_DELETED, from_path(renaming), true);
-	if (prefix)
-		change_own_end_as(fs, ZK_EVENT_NODE_CREATED, bytes_of_text(prefix),
-				  to_path(renaming));
+	change_own_end(fs, ZK_EVENT_NODE_DATA_CHANGED, to_path(renaming), true);
+}
+
+/* Its ACL is the source's: whether it may be read isn't known, so nothing is kept of it. */
+static void target_created(struct renaming *renaming, const struct zk_reply *reply)
+{
+	struct fs *fs = renaming->fs;
+	zxid_t czxid = reply->outcome == ZK_OUTCOME_REPLIED ? reply->zxid : reply->stat.czxid;
+	char *asked = renaming->to;
+	char *given = renaming->mode.sequential ? read_created_path(reply) : NULL;
+
+	renaming->to = given ? given : mem_strdup(asked);
+	znode_forget(fs, to_path(renaming), ZNODE_STAT | ZNODE_DATA);
+	znode_forget(fs, zk_path_parent(to_path(renaming)), ZNODE_STAT | ZNODE_CHILDREN);
+	move_node(renaming, to_path(renaming), czxid);
+	change_own_end(fs, ZK_EVENT_NODE_DELETED, from_path(renaming), true);
+	change_own_end_as(fs, ZK_EVENT_NODE_CREATED, bytes_of_text(asked), to_path(renaming),
+			  czxid);
+	free(asked);
+}
+
+/*
+ * The nodes are moved before an event of a later change can come: it is about
+ * what stands at the target now.
+ */
+static void renamed(struct renaming *renaming, const struct zk_reply *reply)
+{
+	znode_deleted(renaming->fs, from_path(renaming));
+	if (target_event(renaming) == ZK_EVENT_NODE_CREATED)
+		target_created(renaming, reply);
 	else
-		change_own_end(fs, target_event(renaming), to_path(renaming), true);
-	free(prefix);
-	znode_get(fs, to_path(renaming), ZNODE_STAT, on_target_stat, renaming);
+		target_set(renaming, reply);
+	finish(renaming, 0);
 }
 
 /* What each operation's failure means: the target's is at 0, the source's at 1. */

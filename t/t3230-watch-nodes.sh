@@ -66,7 +66,10 @@ test_expect_success 'create and delete of a directory, and setData of one' - <<\
 EOT
 
 test_expect_success 'a file that becomes a directory: a DELETE and a CREATE' - <<\EOT
+	watch before $events m/w &&
 	zk create /w/turn x &&
+	raised before 'CREATE m/w/turn' 'MODIFY m/w/turn' 'CLOSE_WRITE,CLOSE m/w/turn' &&
+	unwatch &&
 	cat m/w/turn &&
 	watch out $events m/w &&
 	zk create /w/turn/child y &&
@@ -75,7 +78,10 @@ test_expect_success 'a file that becomes a directory: a DELETE and a CREATE' - <
 EOT
 
 test_expect_success 'a file that is watched and made anew: a DELETE and a CREATE' - <<\EOT
+	watch before -e create m/w &&
 	zk create /w/anew x &&
+	raised before 'CREATE m/w/anew' &&
+	unwatch &&
 	cat m/w/anew &&
 	watch out -e create -e delete m/w &&
 	zk run <<-\EOF &&

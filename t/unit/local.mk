@@ -93,6 +93,19 @@ t_unit_test_fs_znode_SOURCES = %D%/test-fs-znode.c %D%/cmocka.h
 t_unit_test_fs_znode_CFLAGS = $(unit_cflags) $(FUSE_CFLAGS)
 t_unit_test_fs_znode_LDADD = fs/libfs.a src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-fs-change
+TESTS += %D%/test-fs-change
+fake_mount = %D%/fake-mount.c %D%/fake-mount.h %D%/fake-znodes.c %D%/fake-znodes.h %D%/cmocka.h
+t_unit_test_fs_change_SOURCES = %D%/test-fs-change.c $(fake_mount)
+t_unit_test_fs_change_CFLAGS = $(unit_cflags) $(FUSE_CFLAGS)
+t_unit_test_fs_change_LDADD = fs/libfs.a src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-fs-rename
+TESTS += %D%/test-fs-rename
+t_unit_test_fs_rename_SOURCES = %D%/test-fs-rename.c $(fake_mount)
+t_unit_test_fs_rename_CFLAGS = $(unit_cflags) $(FUSE_CFLAGS)
+t_unit_test_fs_rename_LDADD = fs/libfs.a src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-io
 TESTS += %D%/test-io
 t_unit_test_io_SOURCES = %D%/test-io.c %D%/cmocka.h
