@@ -72,11 +72,19 @@ void zab_hear(struct zab *zab, int64_t sid, struct bytes bytes)
 	warn_of_newer_config(zab);
 }
 
-static void hear_held(struct zab *zab)
+/* One at a time: what it decides is settled before the next one is answered. */
+static bool hear_oldest_held(struct zab *zab)
 {
-	for (size_t i = 0; i < zab->held_count; i++)
-		zab_hear(zab, zab->held[i].sid, blob_bytes(zab->held[i].bytes));
-	zab_forget_held(zab);
+	struct zab_held oldest;
+
+	if (zab->held_count == 0)
+		return false;
+	oldest = zab->held[0];
+	blob_ref(oldest.bytes);
+	zab_forget_held_of(zab, oldest.sid);
+	zab_hear(zab, oldest.sid, blob_bytes(oldest.bytes));
+	blob_unref(oldest.bytes);
+	return true;
 }
 
 /* ---- roles ---- */
@@ -151,7 +159,6 @@ static bool begin_election(struct zab *zab)
 	}
 	election_start(&zab->election, own_vote(zab), zab->now_ms);
 	zab->is_electing = true;
-	hear_held(zab);
 	return true;
 }
 
@@ -160,7 +167,7 @@ static bool look(struct zab *zab)
 	if (!zab->is_electing)
 		return begin_election(zab);
 	if (!election_decided(&zab->election, &zab->vote))
-		return false;
+		return hear_oldest_held(zab);
 	zab->is_electing = false;
 	zab->election_ms = zab->now_ms - zab->looking_since_ms;
 	if (zab->vote.leader == zab->config.myid)
@@ -202,6 +209,7 @@ void zab_settle(struct zab *zab)
 		else if (zab->state == ZAB_LOOKING)
 			again = look(zab);
 		else
-			again = zab->state == ZAB_LEADING && leader_advance(zab);
+			again = hear_oldest_held(zab) ||
+				(zab->state == ZAB_LEADING && leader_advance(zab));
 	}
 }
