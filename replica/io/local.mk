@@ -12,6 +12,7 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/node_clients.c \
 	%D%/node_peers.c \
 	%D%/node_store.c \
+	%D%/pace.c %D%/pace.h \
 	%D%/peers_election.c %D%/peers_election.h \
 	%D%/peers_links.c %D%/peers_links.h \
 	%D%/peers_listen.c %D%/peers_listen.h \
@@ -27,6 +28,7 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/store_recover.c %D%/store_recover.h \
 	%D%/store_segment.c %D%/store_segment.h \
 	%D%/store_snapshot.c \
+	%D%/store_spare.c %D%/store_spare.h \
 	%D%/store_stage.c \
 	%D%/store_state.c %D%/store_state.h \
 	%D%/store_tree.c %D%/store_tree.h %D%/store_tree_load.c \

@@ -147,6 +147,7 @@ static void set_timer(struct node *node)
 	if (nascent)
 		due_ms = min_ms(due_ms, nascent->opened_ms + node->config->sessionless_timeout_ms);
 	due_ms = min_ms(due_ms, node_writeout_due_ms(node));
+	due_ms = min_ms(due_ms, node_intake_due_ms(node));
 	if (due_ms == node->timer_ms)
 		return;
 	node->timer_ms = due_ms;
@@ -166,7 +167,7 @@ static bool is_all_written(struct node *node)
 		return true;
 	if (store_queue_size(node->store) > 0 || node->staging != NODE_STAGING_NOTHING)
 		return false;
-	return !tree || (store_can_write_tree(node->store) && tree_zxid(tree) == node->written);
+	return !tree || (!store_is_writing_tree(node->store) && tree_zxid(tree) == node->written);
 }
 
 static void finish_stop(struct node *node)

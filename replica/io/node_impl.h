@@ -9,6 +9,7 @@
 #include "replica/io/config.h"
 #include "replica/io/fourletter.h"
 #include "replica/io/node.h"
+#include "replica/io/pace.h"
 #include "replica/io/peers_election.h"
 #include "replica/io/peers_links.h"
 #include "replica/io/store.h"
@@ -54,6 +55,7 @@ struct node {
 	enum node_state state;
 	bool ticked; /* replica_tick was called in this turn */
 	bool intake;
+	struct pace pace;
 	msec_t timer_ms;   /* what the timer is set to */
 	msec_t changed_ms; /* since when the tree is ahead of its database; 0: it is not */
 	msec_t started_ms;
@@ -122,6 +124,8 @@ bool node_store_has_room(struct node *node);
 void node_reload_if_wanted(struct node *node);
 /* Once a turn: let new transactions in, or not. */
 void node_update_intake(struct node *node);
+/* When that may change by itself; INT64_MAX: not before something else happens. */
+msec_t node_intake_due_ms(const struct node *node);
 /* Once a turn: hand the tree's changes to the store, if it is time. */
 void node_write_tree(struct node *node);
 /* When it will be time; INT64_MAX: not before something else happens. */

@@ -15,9 +15,14 @@
 enum {
 	/* How long a change waits for the tree's database, if it is not one of very many. */
 	WRITEOUT_INTERVAL_MS = 500,
-	/* Changes that are worth a write-out of their own. */
-	WRITEOUT_COUNT = 20000,
-	WRITEOUT_SIZE = 16 << 20,
+	/*
+	 * Changes that are worth a write-out of their own. It is one transaction, and
+	 * whoever waits for the disk waits for all of it: some ten ms.
+	 */
+	WRITEOUT_COUNT = 4000,
+	WRITEOUT_SIZE = 4 << 20,
+	/* The part of the greatest lag at which an idle tree worker is given what there is. */
+	WRITEOUT_LAG_SHARE = 4,
 	/* Log bytes that wait for the disk at which new transactions have to wait, too. */
 	APPEND_QUEUE_SIZE = 64 << 20,
 	/* Changes of the tree that wait for a write-out, at which a leader has to wait. */
@@ -43,6 +48,7 @@ static void on_tree_durable(zxid_t zxid, void *data)
 {
 	struct node *node = data;
 
+	pace_passed(&node->pace, loop_now_ms(node->loop), pace_lag(store_lag(node->store)));
 	log_debug("store", "the tree's database is at zxid 0x%" PRIx64, (uint64_t)zxid);
 	if (node->state == NODE_FAILED || node->staging == NODE_STAGING_INSTALLED)
 		return;
@@ -93,9 +99,9 @@ static void on_store_notify(void *data)
 /* New transactions wait while the disk is behind: restarts stay short, and memory bounded. */
 void node_update_intake(struct node *node)
 {
-	struct store_lag lag = store_lag(node->store);
-	bool intake = node->state == NODE_SERVING && lag.count < STORE_LAG_COUNT_MAX &&
-		      lag.size < STORE_LAG_SIZE_MAX &&
+	bool is_admitted =
+		pace_admits(&node->pace, loop_now_ms(node->loop), pace_lag(store_lag(node->store)));
+	bool intake = node->state == NODE_SERVING && is_admitted &&
 		      store_queue_size(node->store) < APPEND_QUEUE_SIZE;
 
 	if (intake == node->intake)
@@ -105,17 +111,36 @@ void node_update_intake(struct node *node)
 	node_pump(node);
 }
 
+msec_t node_intake_due_ms(const struct node *node)
+{
+	return pace_due_ms(&node->pace, loop_now_ms(node->loop));
+}
+
+/* Few znodes that change often are written seldom; but then the log, and not they, sets the pace.
+ */
+static bool is_tree_far_behind(const struct node *node)
+{
+	struct store_lag lag = store_lag(node->store);
+
+	return !store_is_writing_tree(node->store) &&
+	       (lag.count >= STORE_LAG_COUNT_MAX / WRITEOUT_LAG_SHARE ||
+		lag.size >= STORE_LAG_SIZE_MAX / WRITEOUT_LAG_SHARE);
+}
+
 static bool is_writeout_due(const struct node *node, const struct tree *tree)
 {
 	return node->state != NODE_SERVING ||
 	       loop_now_ms(node->loop) - node->changed_ms >= WRITEOUT_INTERVAL_MS ||
-	       tree_change_count(tree) >= WRITEOUT_COUNT || tree_change_size(tree) >= WRITEOUT_SIZE;
+	       tree_change_count(tree) >= WRITEOUT_COUNT ||
+	       tree_change_size(tree) >= WRITEOUT_SIZE || is_tree_far_behind(node);
 }
 
 static void hand_tree_over(struct node *node, struct tree *tree)
 {
 	struct store_writeout *writeout = store_writeout_new(tree_zxid(tree), tree_digest(tree));
 
+	if (!store_is_writing_tree(node->store))
+		pace_begin(&node->pace, loop_now_ms(node->loop));
 	tree_take_changes(tree, store_writeout_add, writeout);
 	node->written = tree_zxid(tree);
 	node->changed_ms = 0;

@@ -124,10 +124,20 @@ static struct store *alloc_store(const struct store_options *options,
 	list_init(&store->jobs);
 	list_init(&store->stage_batches);
 	list_init(&store->voids);
+	list_init(&store->writeouts);
+	list_init(&store->written);
 	ASSERT(pthread_mutex_init(&store->mutex, NULL) == 0);
 	for (size_t i = 0; i < 2; i++)
-		ASSERT(pthread_cond_init(&store->threads[i].wake, NULL) == 0);
+		ASSERT(sem_init(&store->threads[i].wake, 0, 0) == 0);
 	return store;
+}
+
+static void free_writeouts(struct list *writeouts)
+{
+	list_for_each_safe (writeouts, at) {
+		list_remove(at);
+		store_writeout_free(list_item(at, struct store_writeout, link));
+	}
 }
 
 static void free_store(struct store *store)
@@ -143,13 +153,13 @@ static void free_store(struct store *store)
 		store_job_free(list_item(at, struct store_job, link));
 	}
 	store_job_free(store->free_job);
-	store_writeout_free(store->writeout);
-	store_writeout_free(store->written);
+	free_writeouts(&store->writeouts);
+	free_writeouts(&store->written);
 	store_lag_release(&store->lag);
 	free(store->segments);
 	free(store->news);
 	for (size_t i = 0; i < 2; i++)
-		ASSERT(pthread_cond_destroy(&store->threads[i].wake) == 0);
+		ASSERT(sem_destroy(&store->threads[i].wake) == 0);
 	ASSERT(pthread_mutex_destroy(&store->mutex) == 0);
 	free(store->vfs);
 	free(store);
@@ -267,10 +277,10 @@ static void note_recovered(struct store *store, const struct store_recovered *re
 	store->state.logged_zxid = recovered->logged_zxid;
 	store->state.committed_zxid = recovered->committed_zxid;
 	store->state.is_empty = recovered->logged_zxid == 0 && store->state.current_epoch == 0;
-	store->tree_written_zxid = store->state.tree_zxid;
+	store->handed_zxid = store->state.tree_zxid;
 	store->appended_zxid = recovered->logged_zxid;
 	store->durable_zxid = recovered->logged_zxid;
-	store->spare = STORE_SPARE_WANTED;
+	store->next = STORE_NEXT_WANTED;
 	store->is_loaded = true;
 }
 
@@ -340,34 +350,29 @@ bool store_step(struct store *store, enum store_worker worker)
 struct news {
 	struct store_news *done;
 	size_t count;
-	struct store_writeout *written;
+	struct list written;
 	bool has_failed;
 };
 
-static struct news take_news(struct store *store)
+static void take_news(struct store *store, struct news *ret_news)
 {
-	struct news news;
-
+	list_init(&ret_news->written);
 	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
-	news = (struct news){
-		.done = store->news,
-		.count = store->news_count,
-		.written = store->written,
-		.has_failed = store->has_failed,
-	};
+	ret_news->done = store->news;
+	ret_news->count = store->news_count;
+	ret_news->has_failed = store->has_failed;
+	list_splice(&ret_news->written, &store->written);
 	store->news = NULL;
 	store->news_count = 0;
 	store->news_capacity = 0;
-	store->written = NULL;
 	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
-	return news;
 }
 
 static void tell_tree(struct store *store, struct store_writeout *written)
 {
 	store->state.tree_zxid = written->zxid;
 	store->state.tree_digest = written->digest;
-	store->is_writing_tree = false;
+	store->writeout_count--;
 	store_lag_pass(&store->lag, written->zxid);
 	store_writeout_free(written);
 	store->events.tree_durable(store->state.tree_zxid, store->data);
@@ -408,11 +413,15 @@ static void tell_done(struct store *store, const struct store_news *done)
 
 void store_poll(struct store *store)
 {
-	struct news news = take_news(store);
+	struct news news;
+	struct list *first;
 
+	take_news(store, &news);
 	/* Before all, as one that was handed over before a generation was begun is of the old. */
-	if (news.written)
-		tell_tree(store, news.written);
+	while ((first = list_first(&news.written))) {
+		list_remove(first);
+		tell_tree(store, list_item(first, struct store_writeout, link));
+	}
 	for (size_t i = 0; i < news.count; i++)
 		tell_done(store, &news.done[i]);
 	free(news.done);
@@ -442,6 +451,7 @@ void store_close(struct store *store)
 		store_abort_generation(store);
 	if (store->threads[0].is_running)
 		store_stop_threads(store);
+	store->is_stopping = true;
 	/* What the one waits for the other may have finished last. */
 	while (store->is_loaded &&
 	       (store_work(store, STORE_LOG_WORKER) || store_work(store, STORE_TREE_WORKER)))
@@ -524,16 +534,16 @@ void store_cork(struct store *store)
 
 void store_uncork(struct store *store)
 {
-	bool has_jobs;
+	bool stops_waiting;
 
 	ASSERT(store->is_corked);
 	store->is_corked = false;
 	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
-	has_jobs = !list_is_empty(&store->jobs);
+	stops_waiting =
+		!list_is_empty(&store->jobs) && store_stops_waiting(store, STORE_LOG_WORKER);
 	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
-	/* Not with the lock held, on which the worker would wait at once. */
-	if (has_jobs)
-		store_wake(store, STORE_LOG_WORKER);
+	if (stops_waiting)
+		store_post(store, STORE_LOG_WORKER);
 }
 
 size_t store_queue_size(struct store *store)
@@ -566,7 +576,7 @@ void store_truncate(struct store *store, zxid_t zxid)
 	struct store_job *job;
 
 	ASSERT(store->is_loaded && store->staged_generation == 0);
-	ASSERT(zxid >= store->state.base_zxid && zxid >= store->tree_written_zxid &&
+	ASSERT(zxid >= store->state.base_zxid && zxid >= store->handed_zxid &&
 	       zxid <= store->appended_zxid);
 	store->appended_zxid = zxid;
 	store_lag_cut(&store->lag, zxid);
@@ -584,20 +594,24 @@ struct store_lag store_lag(const struct store *store)
 	return store->lag.sum;
 }
 
+bool store_is_writing_tree(const struct store *store)
+{
+	return store->writeout_count > 0;
+}
+
 bool store_can_write_tree(const struct store *store)
 {
-	return !store->is_writing_tree && store->staged_generation == 0;
+	return store->writeout_count < STORE_WRITEOUTS_MAX && store->staged_generation == 0;
 }
 
 void store_write_tree(struct store *store, struct store_writeout *writeout)
 {
 	ASSERT(store->is_loaded && store_can_write_tree(store));
-	ASSERT(writeout->zxid >= store->state.tree_zxid &&
-	       writeout->zxid <= store->state.logged_zxid);
-	store->is_writing_tree = true;
-	store->tree_written_zxid = writeout->zxid;
+	ASSERT(writeout->zxid >= store->handed_zxid && writeout->zxid <= store->state.logged_zxid);
+	store->handed_zxid = writeout->zxid;
+	store->writeout_count++;
 	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
-	store->writeout = writeout;
+	list_append(&store->writeouts, &writeout->link);
 	store_wake(store, STORE_TREE_WORKER);
 	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
 }

@@ -70,6 +70,8 @@ enum {
 	STORE_QUEUE_SIZE_MAX = 256 << 20,
 	/* The largest transaction. */
 	STORE_TXN_SIZE_MAX = 64 << 20,
+	/* Write-outs that wait for the tree worker. */
+	STORE_WRITEOUTS_MAX = 64,
 	/* How far the tree may lag behind the log before intake has to slow. */
 	STORE_LAG_SIZE_MAX = 64 << 20,
 	STORE_LAG_COUNT_MAX = 200000,
@@ -99,7 +101,7 @@ struct store_events {
 	void (*epochs_durable)(void *data);
 	/* Once for each store_truncate, which is durable. */
 	void (*truncated)(void *data);
-	/* The tree on disk is that of zxid; another write-out is possible. */
+	/* The tree on disk is that of zxid. */
 	void (*tree_durable)(zxid_t zxid, void *data);
 	/* Something could not be written. The process has to end: say the sentence and exit. */
 	void (*failed)(const char *sentence, void *data);
@@ -243,7 +245,10 @@ void store_truncate(struct store *store, zxid_t zxid);
 
 /* ---- the tree ---- */
 
-/* The log beyond the tree's zxid. At or above a maximum, take no new transactions in. */
+/*
+ * The log beyond the tree's zxid. At or above a maximum, take no new transactions
+ * in; before, fewer (pace.h).
+ */
 struct store_lag {
 	uint64_t count;
 	uint64_t size;
@@ -261,13 +266,18 @@ void store_writeout_free(struct store_writeout *writeout);
 /* A tree_change_fn; later changes of a path or session override earlier ones. */
 void store_writeout_add(void *writeout, const struct tree_change *change);
 
-/* Whether the tree worker has none in hand, and no generation is staged. */
+/*
+ * Whether some that were handed over are not durable yet; whether another may be:
+ * never while a generation is staged.
+ */
+bool store_is_writing_tree(const struct store *store);
 bool store_can_write_tree(const struct store *store);
 
 /*
- * Hand it to the tree worker, which writes it in one transaction; the store
- * owns it from now on. store_can_write_tree must hold; zxid must be durable in
- * the log, and not below the tree's. -> tree_durable
+ * Hand it to the tree worker, which writes it in one transaction, behind those
+ * before; the store owns it from now on. store_can_write_tree must hold; zxid
+ * must be durable in the log, and not below that of the one before.
+ * -> tree_durable, for each
  */
 void store_write_tree(struct store *store, struct store_writeout *writeout);
 

@@ -56,6 +56,11 @@ char *store_dir_new_log(const struct store_dir *dir, uint32_t generation, const 
 	return mem_printf("%s/log.%" PRIu32 ".%s.db", dir->log, generation, made_when);
 }
 
+char *store_dir_old_log(const struct store_dir *dir, uint32_t generation)
+{
+	return mem_printf("%s/log.%" PRIu32 ".old.db", dir->log, generation);
+}
+
 /* Only a name that we would write ourselves is one: it is written and compared. */
 static bool parse_log_name(const char *name, uint32_t *ret_generation, zxid_t *ret_zxid)
 {
@@ -245,14 +250,35 @@ static bool is_in(const char *directory, const char *path)
 	return has_prefix(path, directory) && strrchr(path, '/') == path + strlen(directory);
 }
 
+/* The WAL of one database becomes that of another, if there is one. */
+static int rename_wal(const char *from, const char *to, bool *ret_has_wal,
+		      struct store_refusal *ret_refusal)
+{
+	char *from_wal = mem_printf("%s-wal", from);
+	char *to_wal = mem_printf("%s-wal", to);
+	bool has_wal = store_dir_has(from_wal);
+	int error = 0;
+
+	if (has_wal && rename(from_wal, to_wal) != 0)
+		error = refuse_errno(ret_refusal, to_wal);
+	free(from_wal);
+	free(to_wal);
+	if (!error)
+		*ret_has_wal = has_wal;
+	return error;
+}
+
+/* The WAL first: beside no database it is void, and goes at the next start. */
 int store_dir_rename(const struct store_dir *dir, const char *from, const char *to,
 		     struct store_refusal *ret_refusal)
 {
 	int fd = is_in(dir->log, to) ? dir->log_fd : dir->data_fd;
+	bool has_wal;
+	int error = rename_wal(from, to, &has_wal, ret_refusal);
 
-	if (rename(from, to) != 0 || fsync(fd) != 0)
-		return refuse_errno(ret_refusal, to);
-	return 0;
+	if (!error && (rename(from, to) != 0 || fsync(fd) != 0))
+		error = refuse_errno(ret_refusal, to);
+	return error;
 }
 
 static int remove_file(const struct store_dir *dir, const char *path, bool sync,
@@ -266,17 +292,12 @@ static int remove_file(const struct store_dir *dir, const char *path, bool sync,
 	return 0;
 }
 
-/*
- * The database first, and for good, then what is beside it: a database without
- * its WAL would look as if it had lost commits.
- */
-int store_dir_remove(const struct store_dir *dir, const char *path,
-		     struct store_refusal *ret_refusal)
+static int remove_beside(const struct store_dir *dir, const char *path,
+			 struct store_refusal *ret_refusal)
 {
 	static const char *const suffixes[] = {"-wal", "-shm", "-journal"};
-	int error;
+	int error = 0;
 
-	error = remove_file(dir, path, true, ret_refusal);
 	for (size_t i = 0; !error && i < sizeof(suffixes) / sizeof(suffixes[0]); i++) {
 		char *name = mem_printf("%s%s", path, suffixes[i]);
 
@@ -284,6 +305,28 @@ int store_dir_remove(const struct store_dir *dir, const char *path,
 		free(name);
 	}
 	return error;
+}
+
+/*
+ * The database first, and for good, then what is beside it: a database without
+ * its WAL would look as if it had lost commits.
+ */
+int store_dir_remove(const struct store_dir *dir, const char *path,
+		     struct store_refusal *ret_refusal)
+{
+	int error = remove_file(dir, path, true, ret_refusal);
+
+	return error ? error : remove_beside(dir, path, ret_refusal);
+}
+
+int store_dir_remove_but_wal(const struct store_dir *dir, const char *path, const char *kept,
+			     bool *ret_has_wal, struct store_refusal *ret_refusal)
+{
+	int error = remove_file(dir, path, true, ret_refusal);
+
+	if (!error)
+		error = rename_wal(path, kept, ret_has_wal, ret_refusal);
+	return error ? error : remove_beside(dir, path, ret_refusal);
 }
 
 /* ---- looking around ---- */
@@ -403,7 +446,8 @@ static bool is_being_made(const char *name)
 	if (strcmp(name, "state.new.db") == 0 || strcmp(name, "tree.new.db") == 0)
 		return true;
 	return sscanf(name, "log.%" SCNu32 ".%4[a-z].db", &generation, made_when) == 2 &&
-	       (strcmp(made_when, "next") == 0 || strcmp(made_when, "now") == 0);
+	       (strcmp(made_when, "next") == 0 || strcmp(made_when, "now") == 0 ||
+		strcmp(made_when, "old") == 0);
 }
 
 /* False if it is of none. */

@@ -52,13 +52,23 @@ char *store_dir_new_log(const struct store_dir *dir, uint32_t generation, const 
 
 bool store_dir_has(const char *path);
 
-/* Give a closed database its name, durably. */
+/* A WAL whose segment is gone, kept for the next; as if a database were beside it. */
+char *store_dir_old_log(const struct store_dir *dir, uint32_t generation);
+
+/* Give a closed database its name, durably, and a WAL that was made for it one beside it. */
 int store_dir_rename(const struct store_dir *dir, const char *from, const char *to,
 		     struct store_refusal *ret_refusal);
 
 /* Remove a closed database, durably, with what SQLite keeps beside it. */
 int store_dir_remove(const struct store_dir *dir, const char *path,
 		     struct store_refusal *ret_refusal);
+
+/*
+ * As that, but its WAL gets the name of the WAL of kept, where nothing may be.
+ * Whether it had one.
+ */
+int store_dir_remove_but_wal(const struct store_dir *dir, const char *path, const char *kept,
+			     bool *ret_has_wal, struct store_refusal *ret_refusal);
 
 /* The first zxids of a generation's log segments, ascending; the caller frees them. */
 int store_dir_list_logs(const struct store_dir *dir, uint32_t generation, zxid_t **ret_zxids,

@@ -127,13 +127,13 @@ void store_install_generation(struct store *store, uint64_t digest, int64_t acce
 /* The tree that was handed over before the generation was begun is told by now. */
 void store_tell_installed(struct store *store)
 {
-	ASSERT(store->is_installing && !store->is_writing_tree);
+	ASSERT(store->is_installing && store->writeout_count == 0);
 	store->state.generation = store->staged_generation;
 	store->state.base_zxid = store->staged_base_zxid;
 	store->state.tree_zxid = store->staged_base_zxid;
 	store->state.tree_digest = store->staged_digest;
 	store->state.logged_zxid = store->staged_logged_zxid;
-	store->tree_written_zxid = store->staged_base_zxid;
+	store->handed_zxid = store->staged_base_zxid;
 	store_lag_release(&store->lag);
 	store->lag = store->staged_lag;
 	store->staged_lag = (struct store_lag_meter){0};

@@ -35,18 +35,7 @@
 	"txns blob not null) strict"
 
 enum {
-	/*
-	 * A WAL that begins anew every few MiB is faster to write than one that grows
-	 * (70 and 130 us a commit), if what is copied is little: so after commits of
-	 * hardly more than one transaction only, and not after a burst, whose WAL
-	 * would take long to copy.
-	 */
-	CHECKPOINT_SHARE = 16, /* of the segment's size */
-	CHECKPOINT_FRAMES_MAX = 1024,
-	LIGHT_COMMIT_COUNT_MAX = 2,
-	LIGHT_COMMITS_MIN = 8,
-	/* Tiny commits take a page each: then the WAL, and not the payload, fills a segment. */
-	WAL_SHARE = 2,
+	/* Of the smallest segment. */
 	WAL_FRAMES_MIN = 16,
 };
 
@@ -176,31 +165,23 @@ int store_segment_write(struct store_segment *segment, const struct store_batch 
 	if (error)
 		return error;
 	segment->size += batch->txns.size;
-	if (batch->count <= LIGHT_COMMIT_COUNT_MAX)
-		segment->light_commit_count++;
-	else
-		segment->light_commit_count = 0;
 	return 0;
+}
+
+static size_t frames_of(size_t size)
+{
+	return size / STORE_SEGMENT_PAGE_SIZE + WAL_FRAMES_MIN;
 }
 
 bool store_segment_is_full(const struct store_segment *segment, size_t size)
 {
-	size_t frames = WAL_SHARE * size / STORE_SEGMENT_PAGE_SIZE + WAL_FRAMES_MIN;
-
-	return segment->size >= size || segment->wal_frame_count >= frames;
+	return segment->size >= size || segment->wal_frame_count >= frames_of(size);
 }
 
-bool store_segment_wants_checkpoint(const struct store_segment *segment, size_t size)
+size_t store_segment_wal_size(size_t size)
 {
-	return segment->wal_frame_count > size / CHECKPOINT_SHARE / STORE_SEGMENT_PAGE_SIZE &&
-	       segment->wal_frame_count <= CHECKPOINT_FRAMES_MAX &&
-	       segment->light_commit_count >= LIGHT_COMMITS_MIN;
-}
-
-int store_segment_checkpoint(struct store_segment *segment, struct store_refusal *ret_refusal)
-{
-	segment->light_commit_count = 0;
-	return store_db_checkpoint(&segment->db, SQLITE_CHECKPOINT_PASSIVE, ret_refusal);
+	return STORE_WAL_HEADER_SIZE +
+	       frames_of(size) * (STORE_WAL_FRAME_HEADER_SIZE + STORE_SEGMENT_PAGE_SIZE);
 }
 
 /* ---- reading ---- */

@@ -43,14 +43,14 @@ void store_stage_begin(struct store *store, const struct store_job *job)
 	ASSERT(store->parked.generation == 0);
 	store->parked = (struct store_parked_log){
 		.generation = store->generation,
-		.spare = store->spare,
+		.next = store->next,
 		.segments = store->segments,
 		.segment_count = store->segment_count,
 		.tree_zxid = store->tree_zxid,
 		.durable_zxid = store->durable_zxid,
 	};
 	store->generation = job->generation;
-	store->spare = STORE_SPARE_NONE;
+	store->next = STORE_NEXT_NONE;
 	store->segments = NULL;
 	store->segment_count = 0;
 	store->tree_zxid = job->zxid;
@@ -75,7 +75,7 @@ int store_stage_install(struct store *store, const struct store_job *job,
 	add_void(store, store->parked.generation, row.generation);
 	free(store->parked.segments);
 	store->parked = (struct store_parked_log){0};
-	store->spare = STORE_SPARE_WANTED;
+	store->next = STORE_NEXT_WANTED;
 	store_unlock(store);
 	return 0;
 }
@@ -87,7 +87,7 @@ void store_stage_abort(struct store *store)
 	add_void(store, store->generation, 0);
 	free(store->segments);
 	store->generation = store->parked.generation;
-	store->spare = store->parked.spare;
+	store->next = store->parked.next;
 	store->segments = store->parked.segments;
 	store->segment_count = store->parked.segment_count;
 	store->tree_zxid = store->parked.tree_zxid;
@@ -107,6 +107,8 @@ static void close_staged_tree(struct store *store)
 static int replace_tree(struct store *store, uint32_t generation, struct store_refusal *ret_refusal)
 {
 	store_tree_close(&store->tree);
+	/* The WAL that was kept is of the log that is void, too. */
+	store->spare.has_old = false;
 	return store_tree_open(&store->tree, &store->dir, generation, ret_refusal);
 }
 

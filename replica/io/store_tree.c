@@ -46,6 +46,7 @@ enum {
 	/* The connection's cache: what a write-out in order of paths needs is little. */
 	CACHE_SIZE_KIB = 16 << 10,
 	CHECKPOINT_FRAMES_MIN = 1000,
+	CHECKPOINT_FRAMES_MAX = 4000,
 };
 
 enum statement {
@@ -411,6 +412,11 @@ int store_tree_write(struct store_tree_db *tree, struct store_writeout *writeout
 bool store_tree_wants_checkpoint(const struct store_tree_db *tree)
 {
 	return tree->wal_frame_count >= CHECKPOINT_FRAMES_MIN;
+}
+
+bool store_tree_needs_checkpoint(const struct store_tree_db *tree)
+{
+	return tree->wal_frame_count >= CHECKPOINT_FRAMES_MAX;
 }
 
 int store_tree_checkpoint(struct store_tree_db *tree, struct store_refusal *ret_refusal)

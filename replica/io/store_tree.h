@@ -60,7 +60,9 @@ uint32_t store_session_checksum(session_id_t id, int32_t timeout_ms);
 int store_tree_write(struct store_tree_db *tree, struct store_writeout *writeout,
 		     struct store_refusal *ret_refusal);
 
+/* Whether it is worth it, if nothing waits; whether it must be now, before more is written. */
 bool store_tree_wants_checkpoint(const struct store_tree_db *tree);
+bool store_tree_needs_checkpoint(const struct store_tree_db *tree);
 int store_tree_checkpoint(struct store_tree_db *tree, struct store_refusal *ret_refusal);
 
 #endif

@@ -30,6 +30,10 @@
  * damaged. And what a frame says of itself counts if it lies in one sector:
  * elsewhere the page number may be an old one beside new salts. A bad salt must
  * not hide a frame: one of the two is enough.
+ *
+ * A WAL may have been made ahead (store_spare.h). Then zeros, or the frames of a
+ * segment that is gone, lie behind its end: neither has the salts of this WAL,
+ * which SQLite draws anew. Zeros are no frame even if a salt should be zero.
  */
 #include "replica/io/store_wal.h"
 
@@ -46,9 +50,7 @@
 #include "src/base/mem.h"
 
 enum {
-	HEADER_SIZE = 32,
 	HEADER_SUMMED_SIZE = 24,
-	FRAME_HEADER_SIZE = 24,
 	FRAME_SUMMED_SIZE = 8,
 	FRAME_CLAIM_SIZE = 16, /* page, size, salts */
 	SECTOR_SIZE = 512,
@@ -93,7 +95,7 @@ static bool sum_is_at(const uint32_t sum[2], const uint8_t *at)
 }
 
 /* False for one that SQLite would not take either. */
-static bool parse_header(struct wal *wal, const uint8_t header[HEADER_SIZE])
+static bool parse_header(struct wal *wal, const uint8_t header[STORE_WAL_HEADER_SIZE])
 {
 	uint32_t magic = endian_get_u32(header);
 
@@ -114,7 +116,7 @@ static bool parse_header(struct wal *wal, const uint8_t header[HEADER_SIZE])
 
 static bool read_frame(struct wal *wal)
 {
-	size_t size = FRAME_HEADER_SIZE + wal->page_size;
+	size_t size = STORE_WAL_FRAME_HEADER_SIZE + wal->page_size;
 
 	wal->frame_at = ftell(wal->file);
 	return fread(wal->frame, 1, size, wal->file) == size;
@@ -132,8 +134,10 @@ static bool frame_is_commit(const struct wal *wal)
 
 static bool frame_is_of_this_wal(const struct wal *wal)
 {
-	return endian_get_u32(wal->frame + 8) == wal->salt[0] ||
-	       endian_get_u32(wal->frame + 12) == wal->salt[1];
+	uint32_t salt[2] = {endian_get_u32(wal->frame + 8), endian_get_u32(wal->frame + 12)};
+
+	return (salt[0] == wal->salt[0] || salt[1] == wal->salt[1]) &&
+	       (salt[0] != 0 || salt[1] != 0 || frame_page(wal) != 0);
 }
 
 static bool frame_claim_is_whole(const struct wal *wal)
@@ -150,7 +154,7 @@ static bool frame_continues(struct wal *wal)
 	    endian_get_u32(wal->frame + 12) != wal->salt[1] || frame_page(wal) == 0)
 		return false;
 	add_to_sum(wal, sum, wal->frame, FRAME_SUMMED_SIZE);
-	add_to_sum(wal, sum, wal->frame + FRAME_HEADER_SIZE, wal->page_size);
+	add_to_sum(wal, sum, wal->frame + STORE_WAL_FRAME_HEADER_SIZE, wal->page_size);
 	if (!sum_is_at(sum, wal->frame + 16))
 		return false;
 	memcpy(wal->sum, sum, sizeof(sum));
@@ -160,7 +164,7 @@ static bool frame_continues(struct wal *wal)
 /* Where SQLite ends the WAL: leave the file behind the last commit that is whole. */
 static int find_end(struct wal *wal)
 {
-	long end = HEADER_SIZE;
+	long end = STORE_WAL_HEADER_SIZE;
 
 	while (read_frame(wal) && frame_continues(wal))
 		if (frame_is_commit(wal))
@@ -205,18 +209,20 @@ static int check_frames(struct wal *wal, struct store_refusal *ret_refusal)
 
 static int check_file(struct wal *wal, struct store_refusal *ret_refusal)
 {
-	uint8_t header[HEADER_SIZE];
+	uint8_t header[STORE_WAL_HEADER_SIZE];
 	int error;
 
 	/* Without a frame nothing was committed since all of it went into the database. */
 	if (fread(header, 1, sizeof(header), wal->file) < sizeof(header) || fgetc(wal->file) == EOF)
 		return 0;
-	if (fseek(wal->file, HEADER_SIZE, SEEK_SET) != 0)
+	if (fseek(wal->file, STORE_WAL_HEADER_SIZE, SEEK_SET) != 0)
 		return store_refuse(ret_refusal, -errno, "%s: %s", wal->name, strerror(errno));
+	if (memcmp(header, STORE_WAL_MARK, STORE_WAL_HEADER_SIZE) == 0)
+		return 0;
 	if (!parse_header(wal, header))
 		return store_refuse(ret_refusal, -EBADMSG, "%s is damaged: its header is",
 				    wal->name);
-	wal->frame = mem_alloc(FRAME_HEADER_SIZE + wal->page_size);
+	wal->frame = mem_alloc(STORE_WAL_FRAME_HEADER_SIZE + wal->page_size);
 	error = check_frames(wal, ret_refusal);
 	free(wal->frame);
 	return error;

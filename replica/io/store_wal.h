@@ -24,6 +24,15 @@
 int store_wal_check(const char *database, struct store_refusal *ret_refusal);
 
 /*
+ * What a WAL begins with that was made ahead for a new database (store_spare.h),
+ * until the first commit puts SQLite's header in its place. SQLite takes it for
+ * no header and the WAL for empty, whatever lies behind. It is no zeros, so that
+ * a header that was lost is told apart from one that never was.
+ */
+#define STORE_WAL_MARK "zkfs: a WAL without a commit yet"
+enum { STORE_WAL_HEADER_SIZE = 32, STORE_WAL_FRAME_HEADER_SIZE = 24 };
+
+/*
  * For any database, before SQLite opens it: a process that was killed may have
  * left a commit that it never synced. It will be believed from now on, so it
  * must not be lost when the power is, later.

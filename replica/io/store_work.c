@@ -1,5 +1,6 @@
 #include "replica/io/store_work.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,8 @@ enum {
 	/* How far a segment may grow beyond its size while the next one isn't ready. */
 	SEGMENT_OVERRUN = 4,
 	NEWS_MIN = 8,
+	/* The part of its size at which a segment without a WAL gives way to one that has it. */
+	MAKESHIFT_SHARE = 16,
 };
 
 static void lock(struct store *store)
@@ -24,9 +27,33 @@ static void unlock(struct store *store)
 	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
 }
 
+bool store_stops_waiting(struct store *store, enum store_worker worker)
+{
+	bool was_waiting = store->threads[worker].is_waiting;
+
+	store->threads[worker].is_waiting = false;
+	return was_waiting;
+}
+
+void store_post(struct store *store, enum store_worker worker)
+{
+	ASSERT(sem_post(&store->threads[worker].wake) == 0);
+}
+
 void store_wake(struct store *store, enum store_worker worker)
 {
-	ASSERT(pthread_cond_signal(&store->threads[worker].wake) == 0);
+	if (store_stops_waiting(store, worker))
+		store_post(store, worker);
+}
+
+/* With the mutex held, which is released meanwhile. */
+static void wait_for_wake(struct store *store, struct store_thread *thread)
+{
+	thread->is_waiting = true;
+	unlock(store);
+	while (sem_wait(&thread->wake) != 0)
+		ASSERT(errno == EINTR);
+	lock(store);
 }
 
 void store_job_free(struct store_job *job)
@@ -52,20 +79,37 @@ static void fail(struct store *store, const struct store_refusal *refusal)
 
 /* ---- the log worker ---- */
 
-/* The file that becomes the next segment: made ahead by the tree worker, or now. NULL: go on. */
-static char *take_spare(struct store *store)
+/* Whether a segment should begin, if the next is ready. */
+static bool wants_segment(const struct store *store)
 {
-	size_t overrun = store->segment_size * SEGMENT_OVERRUN;
+	size_t size = store->segment_size;
+
+	if (!store->segment.db.sqlite || store_segment_is_full(&store->segment, size))
+		return true;
+	return store->is_makeshift &&
+	       store_segment_is_full(&store->segment, size / MAKESHIFT_SHARE);
+}
+
+/* Whether one has to begin, ready or not. */
+static bool needs_segment(const struct store *store)
+{
+	return !store->segment.db.sqlite ||
+	       store_segment_is_full(&store->segment, store->segment_size * SEGMENT_OVERRUN);
+}
+
+/* The file that becomes the next segment: made ahead by the tree worker, or now. NULL: go on. */
+static char *take_next(struct store *store)
+{
 	bool is_ready;
 
 	lock(store);
-	is_ready = store->spare == STORE_SPARE_READY;
+	is_ready = store->next == STORE_NEXT_READY;
 	if (is_ready)
-		store->spare = STORE_SPARE_NONE;
+		store->next = STORE_NEXT_NONE;
 	unlock(store);
 	if (is_ready)
 		return store_dir_new_log(&store->dir, store->generation, "next");
-	if (store->segment.db.sqlite && store->segment.size < overrun)
+	if (!needs_segment(store))
 		return NULL;
 	return store_dir_new_log(&store->dir, store->generation, "now");
 }
@@ -104,9 +148,24 @@ static void list_segment(struct store *store, const struct store_batch *batch)
 		.first_zxid = batch->first_zxid,
 		.previous_zxid = batch->previous_zxid,
 	};
-	/* A staged log, which is short, begins its segments when they are needed. */
-	if (store->parked.generation == 0) {
-		store->spare = STORE_SPARE_WANTED;
+	unlock(store);
+}
+
+/*
+ * Half a segment ahead: by then the tree has mostly passed the segment before,
+ * whose WAL can be used again. A staged log, which is short, begins its segments
+ * when they are needed.
+ */
+static void ask_for_next(struct store *store)
+{
+	if (store->parked.generation != 0 || store->has_asked ||
+	    !(store->is_makeshift ||
+	      store_segment_is_full(&store->segment, store->segment_size / 2)))
+		return;
+	store->has_asked = true;
+	lock(store);
+	if (store->next == STORE_NEXT_NONE) {
+		store->next = STORE_NEXT_WANTED;
 		store_wake(store, STORE_TREE_WORKER);
 	}
 	unlock(store);
@@ -115,20 +174,24 @@ static void list_segment(struct store *store, const struct store_batch *batch)
 static int write_batch(struct store *store, const struct store_batch *batch,
 		       struct store_refusal *ret_refusal)
 {
-	char *made = NULL;
+	char *made = wants_segment(store) ? take_next(store) : NULL;
+	bool is_makeshift = made && strstr(made, ".now.db");
 	int error = 0;
 
-	if (!store->segment.db.sqlite ||
-	    store_segment_is_full(&store->segment, store->segment_size))
-		made = take_spare(store);
-	if (made && strstr(made, ".now.db"))
+	if (is_makeshift)
 		error = store_segment_make(&store->dir, made, ret_refusal);
+	if (made) {
+		store->is_makeshift = is_makeshift;
+		store->has_asked = false;
+	}
 	if (made && !error)
 		error = begin_segment(store, made, batch, ret_refusal);
 	if (!error)
 		error = store_segment_write(&store->segment, batch, ret_refusal);
 	if (made && !error)
 		list_segment(store, batch);
+	if (!error)
+		ask_for_next(store);
 	free(made);
 	return error;
 }
@@ -209,16 +272,6 @@ static void finish_job(struct store *store, struct store_job *job)
 	store->events.notify(store->data);
 }
 
-/* Nothing waits. */
-static bool log_is_idle(struct store *store, struct store_refusal *ret_refusal, int *ret_error)
-{
-	if (!store->segment.db.sqlite ||
-	    !store_segment_wants_checkpoint(&store->segment, store->segment_size))
-		return true;
-	*ret_error = store_segment_checkpoint(&store->segment, ret_refusal);
-	return false;
-}
-
 static int do_job(struct store *store, struct store_job *job, struct store_refusal *ret_refusal)
 {
 	switch (job->type) {
@@ -246,14 +299,13 @@ static bool work_on_log(struct store *store)
 	struct store_refusal refusal;
 	int error = 0;
 
-	if (!job && log_is_idle(store, &refusal, &error))
+	if (!job)
 		return false;
-	if (job)
-		error = do_job(store, job, &refusal);
+	error = do_job(store, job, &refusal);
 	if (error) {
 		fail(store, &refusal);
 		store_job_free(job);
-	} else if (job) {
+	} else {
 		finish_job(store, job);
 	}
 	return true;
@@ -261,18 +313,18 @@ static bool work_on_log(struct store *store)
 
 /* ---- the tree worker ---- */
 
-static int make_spare(struct store *store, uint32_t generation, struct store_refusal *ret_refusal)
+/* A disk that is too full for it does no harm yet: the log goes on in the segment it has. */
+static int make_next(struct store *store, uint32_t generation, struct store_refusal *ret_refusal)
 {
-	char *path = store_dir_new_log(&store->dir, generation, "next");
-	int error = store_segment_make(&store->dir, path, ret_refusal);
+	int error = store_spare_make(&store->spare, &store->dir, generation, store->segment_size,
+				     ret_refusal);
 
-	free(path);
-	if (error)
+	if (error && error != -ENOSPC)
 		return error;
 	lock(store);
 	/* Another's, parked meanwhile, is made again. */
 	if (generation == store->generation)
-		store->spare = STORE_SPARE_READY;
+		store->next = error ? STORE_NEXT_LACKING : STORE_NEXT_READY;
 	unlock(store);
 	return 0;
 }
@@ -290,8 +342,8 @@ static int write_tree(struct store *store, struct store_writeout *writeout,
 		store->parked.tree_zxid = writeout->zxid;
 	else
 		store->tree_zxid = writeout->zxid;
-	store->written = writeout;
-	store->writeout = NULL;
+	list_remove(&writeout->link);
+	list_append(&store->written, &writeout->link);
 	unlock(store);
 	store->events.notify(store->data);
 	return 0;
@@ -323,11 +375,20 @@ static zxid_t take_passed_segment(struct store *store, uint32_t *ret_generation)
 static int remove_segment(struct store *store, uint32_t generation, zxid_t first_zxid,
 			  struct store_refusal *ret_refusal)
 {
-	char *path = store_dir_log(&store->dir, generation, first_zxid);
-	int error = store_dir_remove(&store->dir, path, ret_refusal);
+	int error = store_spare_recycle(&store->spare, &store->dir, generation, first_zxid,
+					ret_refusal);
 
-	free(path);
+	lock(store);
+	if (store->next == STORE_NEXT_LACKING)
+		store->next = STORE_NEXT_WANTED;
+	unlock(store);
 	return error;
+}
+
+/* With the mutex held. A store that is closed has no use for it. */
+static bool is_next_wanted(const struct store *store)
+{
+	return store->next == STORE_NEXT_WANTED && !store->is_stopping;
 }
 
 /*
@@ -337,26 +398,27 @@ static int remove_segment(struct store *store, uint32_t generation, zxid_t first
  */
 static bool do_tree_task(struct store *store, int *ret_error, struct store_refusal *ret_refusal)
 {
-	struct store_writeout *writeout;
+	struct list *writeout;
 	uint32_t generation;
-	bool wants_spare;
+	bool wants_next;
 	zxid_t passed;
 
 	lock(store);
 	generation = store->generation;
-	wants_spare = store->spare == STORE_SPARE_WANTED;
-	writeout = store->writeout;
+	wants_next = is_next_wanted(store);
+	writeout = list_first(&store->writeouts);
 	unlock(store);
 	if (store_stage_work_on_void(store, ret_error, ret_refusal))
 		return true;
-	if (wants_spare)
-		*ret_error = make_spare(store, generation, ret_refusal);
-	else if (writeout)
-		*ret_error = write_tree(store, writeout, ret_refusal);
-	else if (store_stage_work_on_batch(store, ret_error, ret_refusal))
-		return true;
+	if (wants_next)
+		*ret_error = make_next(store, generation, ret_refusal);
 	else if ((passed = take_passed_segment(store, &generation)) != 0)
 		*ret_error = remove_segment(store, generation, passed, ret_refusal);
+	else if (writeout && !store_tree_needs_checkpoint(&store->tree))
+		*ret_error = write_tree(store, list_item(writeout, struct store_writeout, link),
+					ret_refusal);
+	else if (!writeout && store_stage_work_on_batch(store, ret_error, ret_refusal))
+		return true;
 	else if (store_tree_wants_checkpoint(&store->tree))
 		*ret_error = store_tree_checkpoint(&store->tree, ret_refusal);
 	else
@@ -393,10 +455,10 @@ bool store_is_idle(struct store *store)
 	bool is_idle;
 
 	lock(store);
-	is_idle = store->jobs_in_hand == 0 && store->news_count == 0 && !store->writeout &&
-		  !store->written && list_is_empty(&store->stage_batches) &&
-		  list_is_empty(&store->voids) && !has_passed_segment(store) &&
-		  !store->is_tree_busy;
+	is_idle = store->jobs_in_hand == 0 && store->news_count == 0 &&
+		  list_is_empty(&store->writeouts) && list_is_empty(&store->written) &&
+		  list_is_empty(&store->stage_batches) && list_is_empty(&store->voids) &&
+		  !has_passed_segment(store) && !store->is_tree_busy;
 	unlock(store);
 	return is_idle && store->staged_generation == 0;
 }
@@ -415,7 +477,7 @@ static bool has_work(const struct store *store, enum store_worker worker)
 		return false;
 	if (worker == STORE_LOG_WORKER)
 		return first_job(store) != NULL;
-	return store->writeout || store->spare == STORE_SPARE_WANTED ||
+	return !list_is_empty(&store->writeouts) || is_next_wanted(store) ||
 	       !list_is_empty(&store->voids) || !list_is_empty(&store->stage_batches);
 }
 
@@ -429,7 +491,7 @@ static void run(struct store *store, enum store_worker worker)
 			continue;
 		lock(store);
 		while (!has_work(store, worker) && !store->is_stopping && !store->has_failed)
-			ASSERT(pthread_cond_wait(&thread->wake, &store->mutex) == 0);
+			wait_for_wake(store, thread);
 		is_over = !has_work(store, worker);
 		unlock(store);
 	}

@@ -2,12 +2,14 @@
 #define IO_STORE_WORK_H
 
 #include <pthread.h>
+#include <semaphore.h>
 
 #include "replica/io/store.h"
 #include "replica/io/store_dir.h"
 #include "replica/io/store_lag.h"
 #include "replica/io/store_recover.h"
 #include "replica/io/store_segment.h"
+#include "replica/io/store_spare.h"
 #include "replica/io/store_state.h"
 #include "replica/io/store_tree.h"
 #include "src/base/assert.h"
@@ -18,9 +20,6 @@
  * four: nobody changes it after the load, the loop thread, one worker, or
  * whoever holds the mutex. The mutex is never held while something is written.
  */
-
-/* A log segment that was made ahead and has no name yet. */
-enum store_spare { STORE_SPARE_NONE, STORE_SPARE_WANTED, STORE_SPARE_READY };
 
 /* What the log worker does in order. */
 enum store_job_type {
@@ -42,6 +41,9 @@ struct store_job {
 	struct store_batch batch;
 };
 
+/* The log segment that comes next. LACKING: there was no room; it is wanted again when some is. */
+enum store_next { STORE_NEXT_NONE, STORE_NEXT_WANTED, STORE_NEXT_READY, STORE_NEXT_LACKING };
+
 /* What was done, in order, and is not told yet. */
 struct store_news {
 	enum store_job_type type;
@@ -53,7 +55,7 @@ struct store_news {
 /* A log that waits while the one of a staged generation is written. */
 struct store_parked_log {
 	uint32_t generation; /* 0: none */
-	enum store_spare spare;
+	enum store_next next;
 	struct store_segment_mark *segments;
 	size_t segment_count;
 	zxid_t tree_zxid;
@@ -76,10 +78,15 @@ struct store_stage_batch {
 	struct store_writeout *rows;
 };
 
+/*
+ * A semaphore and not a condition, after which the mutex is unlocked by a system
+ * call: each is felt at one transaction a commit.
+ */
 struct store_thread {
 	pthread_t thread;
-	pthread_cond_t wake;
 	bool is_running;
+	bool is_waiting; /* under the mutex: for the semaphore, which is posted once for it */
+	sem_t wake;
 };
 
 struct store {
@@ -96,9 +103,9 @@ struct store {
 	zxid_t appended_zxid;
 	bool is_loaded;
 	bool is_corked;
-	bool is_writing_tree;
+	size_t writeout_count; /* handed over, and not yet told to be durable */
+	zxid_t handed_zxid;    /* the last one's, or the tree's */
 	bool has_told_failure;
-	zxid_t tree_written_zxid; /* handed over */
 	uint32_t last_generation; /* whose number was ever taken */
 	unsigned snapshot_count;  /* being read */
 	/* of the staged generation; 0: there is none */
@@ -114,10 +121,13 @@ struct store {
 	/* the log worker's; the loop thread's before the start and after the end */
 	struct store_state_db state_db;
 	struct store_segment segment;
+	bool is_makeshift;                   /* the segment was made in a hurry, without a WAL */
+	bool has_asked;                      /* for the next */
 	struct store_state_row staged_state; /* what state.db will say of the staged generation */
 
 	/* the tree worker's, likewise */
 	struct store_tree_db tree;
+	struct store_spare spare;
 	struct store_tree_db staged_tree;
 	uint32_t staged_tree_generation; /* 0: it is not open */
 
@@ -130,8 +140,8 @@ struct store {
 	size_t stage_size;
 	struct list voids; /* struct store_void */
 	bool is_tree_busy;
-	struct store_writeout *writeout; /* to be written */
-	enum store_spare spare;
+	struct list writeouts; /* to be written, oldest first */
+	enum store_next next;
 	uint32_t generation;                 /* the log's: the valid one, or the staged */
 	struct store_segment_mark *segments; /* with rows; oldest first */
 	size_t segment_count;
@@ -145,7 +155,7 @@ struct store {
 	struct store_news *news;
 	size_t news_count;
 	size_t news_capacity;
-	struct store_writeout *written;
+	struct list written; /* oldest first */
 	bool has_failed;
 	struct store_refusal failure;
 
@@ -171,6 +181,9 @@ void store_stop_threads(struct store *store);
 
 /* With the mutex held: there is something new for that worker. */
 void store_wake(struct store *store, enum store_worker worker);
+/* The same in two steps, so that the worker doesn't wake up to wait for the mutex. */
+bool store_stops_waiting(struct store *store, enum store_worker worker); /* with it held */
+void store_post(struct store *store, enum store_worker worker);          /* then, without */
 
 /* With the mutex held: memory for a job, behind the others; wake the worker when it is filled. */
 struct store_job *store_new_job(struct store *store, enum store_job_type type);

@@ -3,6 +3,7 @@
 
 #include "replica/io/store.h"
 #include "src/base/buf.h"
+#include "src/base/list.h"
 
 /*
  * The changes between two trees (store.h), as the loop thread collects them
@@ -24,6 +25,7 @@ struct store_change {
 };
 
 struct store_writeout {
+	struct list link; /* on its way through the store */
 	zxid_t zxid;
 	uint64_t digest;
 	struct store_change *changes;

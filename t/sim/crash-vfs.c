@@ -396,6 +396,22 @@ static int read_bytes(sqlite3_file *base, void *to, int size, sqlite3_int64 offs
 	return disk.is_down ? SQLITE_IOERR_READ : real->pMethods->xRead(real, to, size, offset);
 }
 
+/* What lies in the file already needs none. */
+static bool takes_room(struct file *file, sqlite3_int64 end)
+{
+	sqlite3_int64 size;
+
+	if (disk.room < 0)
+		return true;
+	ASSERT(file->real->pMethods->xFileSize(file->real, &size) == SQLITE_OK);
+	if (end <= size)
+		return true;
+	if (disk.room < end - size)
+		return false;
+	disk.room -= end - size;
+	return true;
+}
+
 static int write_bytes(sqlite3_file *base, const void *from, int size, sqlite3_int64 offset)
 {
 	struct file *file = file_of(base);
@@ -403,10 +419,8 @@ static int write_bytes(sqlite3_file *base, const void *from, int size, sqlite3_i
 
 	if (disk.is_down)
 		return SQLITE_IOERR_WRITE;
-	if (disk.room >= 0 && disk.room < size)
+	if (!takes_room(file, offset + size))
 		return SQLITE_FULL;
-	if (disk.room >= 0)
-		disk.room -= size;
 	goes = goes_on();
 	if (goes || leaves_a_part())
 		change_bytes(file->inode, offset, from, (size_t)size);

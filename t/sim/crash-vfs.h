@@ -58,7 +58,7 @@ void crash_disk_release(void);
 /* 0: never. */
 void crash_disk_arm(unsigned change, enum crash_kind kind);
 void crash_disk_lie(unsigned lies);
-/* So many bytes can be written from now on, then the disk is full; -1: any number. */
+/* Files can grow by so many bytes from now on, then the disk is full; -1: by any number. */
 void crash_disk_limit(int64_t size);
 
 bool crash_disk_is_down(void);

@@ -22,6 +22,8 @@ enum {
 	/* Every so often a value that takes more than one page. */
 	LARGE_EVERY = 31,
 	LARGE_SIZE = 9000,
+	/* Of what the tests append, one holds all. */
+	SEGMENT_SIZE = 1 << 20,
 };
 
 zxid_t rig_zxid(unsigned n)
@@ -388,7 +390,11 @@ static int load_txn(zxid_t zxid, struct bytes txn, bool committed, struct store_
 
 void rig_init(struct rig *rig, const char *dir)
 {
-	*rig = (struct rig){.data_dir = mem_strdup(dir), .myid = STORE_MYID_NONE};
+	*rig = (struct rig){
+		.data_dir = mem_strdup(dir),
+		.myid = STORE_MYID_NONE,
+		.segment_size = SEGMENT_SIZE,
+	};
 }
 
 void rig_release(struct rig *rig)

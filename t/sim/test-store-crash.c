@@ -27,11 +27,11 @@
 
 enum {
 	ROUNDS = 24,
-	ROUNDS_OF_ENSEMBLE = 20,
+	ROUNDS_OF_ENSEMBLE = 12,
 	ROUNDS_AFTER = 4,
 	/* Of as many seeds, all but the first are lives of a standalone. */
 	SEEDS_A_LIFE = 3,
-	/* A segment of the first kind holds a few commits, one of the second is checkpointed. */
+	/* Of the first kind a segment holds a few commits, of the second some more. */
 	SEGMENT_SIZE_SMALL = 2500,
 	SEGMENT_SIZE_LARGE = 12000,
 };
@@ -88,7 +88,6 @@ static void write_tree(struct rig *rig, struct prng *prng)
 	(void)store_step(rig->store, STORE_TREE_WORKER);
 }
 
-/* Until a checkpoint begins the WAL anew, if the segment holds so many. */
 static void append_one_by_one(struct rig *rig)
 {
 	for (unsigned i = 0; i < 10; i++) {
@@ -129,7 +128,7 @@ static void step_some(struct rig *rig, struct prng *prng)
 
 static void end_generation(struct rig *rig, struct prng *prng)
 {
-	if (prng_below(prng, 3))
+	if (prng_below(prng, 2))
 		rig_install_generation(rig);
 	else
 		rig_abort_generation(rig);
@@ -154,11 +153,33 @@ static void change_generation(struct rig *rig, struct prng *prng)
 		end_generation(rig, prng);
 }
 
+/* How often a WAL was kept for a segment to come. */
+static unsigned wals_kept;
+
+/* Let the tree pass segments, so that their WALs are used again. */
+static void pass_segments(struct rig *rig)
+{
+	char *old = mem_printf("%s/zkfs-1/log.1.old.db-wal", rig->data_dir);
+
+	for (unsigned i = 0; i < 2 && !rig->has_failed; i++) {
+		rig_append(rig, 6);
+		rig_work(rig);
+		if (store_can_write_tree(rig->store) && rig->durable > rig->tree_written)
+			rig_write_tree(rig, rig->durable);
+		rig_work(rig);
+		wals_kept += access(old, F_OK) == 0;
+	}
+	free(old);
+}
+
 static void live_round_of_ensemble(struct rig *rig, struct prng *prng)
 {
-	switch (prng_below(prng, 8)) {
+	switch (prng_below(prng, 9)) {
 	case 0:
 		write_tree(rig, prng);
+		break;
+	case 7:
+		pass_segments(rig);
 		break;
 	case 1:
 		rig_work(rig);
@@ -185,7 +206,7 @@ static void live_round_of_ensemble(struct rig *rig, struct prng *prng)
 
 static void live_round(struct rig *rig, struct prng *prng)
 {
-	switch (prng_below(prng, 9)) {
+	switch (prng_below(prng, 10)) {
 	case 0:
 		set_epochs(rig, prng);
 		break;
@@ -206,6 +227,9 @@ static void live_round(struct rig *rig, struct prng *prng)
 		break;
 	case 6:
 		append_one_by_one(rig);
+		break;
+	case 7:
+		pass_segments(rig);
 		break;
 	default:
 		append_some(rig, prng);
@@ -354,6 +378,7 @@ static void test_every_crash_is_survived(void **state)
 
 	for (unsigned seed = 1; seed <= seeds; seed++)
 		crash_must_be_survived(seed);
+	assert_true(wals_kept > 100);
 	print_message("# %u truncations, %u generations installed, %u aborted\n", truncations,
 		      installations, abortions);
 	assert_true(truncations > 0 && installations > 0 && abortions > 0);
@@ -485,6 +510,79 @@ static void test_a_full_disk_loses_nothing(void **state)
 	}
 }
 
+/* No room to make the next segment: the log goes on in the one it has, and says nothing. */
+static void test_a_full_disk_stops_nothing_that_has_its_room(void **state)
+{
+	char *dir = rig_make_dir();
+	struct rig rig;
+
+	crash_disk_init(dir, 1);
+	rig_init(&rig, dir);
+	rig.vfs = CRASH_VFS_NAME;
+	rig.segment_size = SEGMENT_SIZE_LARGE;
+	assert_int_equal(rig_open(&rig), 0);
+	assert_true(store_step(rig.store, STORE_TREE_WORKER));
+	rig_append(&rig, 1);
+	assert_true(store_step(rig.store, STORE_LOG_WORKER));
+	crash_disk_limit(0);
+	for (unsigned i = 0; i < 4; i++) {
+		rig_append(&rig, 3);
+		rig_work(&rig);
+	}
+	assert_false(rig.has_failed);
+	assert_int_equal(rig.durable, 13);
+	/* It fails when it needs the room, and not before. */
+	for (unsigned i = 0; i < 200 && !rig.has_failed; i++) {
+		rig_append(&rig, 3);
+		rig_work(&rig);
+	}
+	assert_true(rig.has_failed);
+	assert_non_null(strstr(rig.refusal.text, "no space left"));
+	rig_close(&rig);
+	crash_disk_limit(-1);
+	assert_int_equal(rig_open(&rig), 0);
+	assert_true(rig.loaded >= rig.durable && rig.loaded >= 13);
+	rig_release(&rig);
+	crash_disk_release();
+	rig_remove_dir(dir);
+	free(dir);
+}
+
+/* With room again once a segment is gone, the next is made after all. */
+static void test_a_disk_that_was_full_is_used_again(void **state)
+{
+	char *dir = rig_make_dir();
+	struct rig rig;
+
+	crash_disk_init(dir, 1);
+	rig_init(&rig, dir);
+	rig.vfs = CRASH_VFS_NAME;
+	rig.segment_size = SEGMENT_SIZE_SMALL;
+	assert_int_equal(rig_open(&rig), 0);
+	rig_append(&rig, 20);
+	rig_work(&rig);
+	rig_append(&rig, 20);
+	assert_true(store_step(rig.store, STORE_LOG_WORKER));
+	crash_disk_limit(0);
+	assert_true(store_step(rig.store, STORE_TREE_WORKER));
+	crash_disk_limit(-1);
+	rig_work(&rig);
+	for (unsigned i = 0; i < 20; i++) {
+		rig_append(&rig, 20);
+		rig_work(&rig);
+		rig_write_tree(&rig, rig.durable);
+		rig_work(&rig);
+	}
+	assert_false(rig.has_failed);
+	rig_close(&rig);
+	assert_int_equal(rig_open(&rig), 0);
+	assert_int_equal(rig.loaded, 440);
+	rig_release(&rig);
+	crash_disk_release();
+	rig_remove_dir(dir);
+	free(dir);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -494,6 +592,8 @@ int main(void)
 		cmocka_unit_test(test_databases_without_sync_show),
 		cmocka_unit_test(test_directories_without_sync_show),
 		cmocka_unit_test(test_a_full_disk_loses_nothing),
+		cmocka_unit_test(test_a_full_disk_stops_nothing_that_has_its_room),
+		cmocka_unit_test(test_a_disk_that_was_full_is_used_again),
 	};
 
 	/* Nothing is synced, so memory does as well; a machine without it takes longer. */

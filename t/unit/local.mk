@@ -46,6 +46,12 @@ t_unit_test_properties_SOURCES = %D%/test-properties.c %D%/cmocka.h
 t_unit_test_properties_CFLAGS = $(unit_cflags)
 t_unit_test_properties_LDADD = src/base/libbase.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-pace
+TESTS += %D%/test-pace
+t_unit_test_pace_SOURCES = %D%/test-pace.c %D%/cmocka.h
+t_unit_test_pace_CFLAGS = $(unit_cflags)
+t_unit_test_pace_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-config
 TESTS += %D%/test-config
 t_unit_test_config_SOURCES = %D%/test-config.c %D%/cmocka.h

@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "src/base/endian.h"
 #include "src/base/mem.h"
 #include "t/unit/cmocka.h"
 #include "t/unit/store-fixture.h"
@@ -378,7 +379,7 @@ static void test_after_kill_rot_before_the_last_commit_is_refused(void **state)
 	rig_append(rig, 2);
 	rig_work(rig);
 	assert_true(size_of(path) > before_last);
-	count = damage(rig, wal, 0, before_last, 499, flip_byte, rig->appended);
+	count = damage(rig, wal, 0, before_last, 251, flip_byte, rig->appended);
 	assert_true(count.tried > 200);
 	assert_int_equal(count.refused, count.tried);
 	free(path);
@@ -396,12 +397,107 @@ static void test_after_kill_a_torn_last_commit_costs_only_itself(void **state)
 	/* It wasn't acknowledged, say. */
 	rig_append(rig, 2);
 	rig_work(rig);
-	count = damage(rig, wal, before_last, SIZE_MAX, 297, flip_byte, acknowledged);
+	count = damage(rig, wal, before_last, SIZE_MAX, 149, flip_byte, acknowledged);
 	assert_true(count.tried > 40);
 	assert_int_equal(count.refused, 0);
-	count = damage(rig, wal, before_last, SIZE_MAX, 297, cut, acknowledged);
+	count = damage(rig, wal, before_last, SIZE_MAX, 149, cut, acknowledged);
 	assert_int_equal(count.refused, 0);
 	free(path);
+}
+
+/* ---- a WAL that was used before ---- */
+
+/* The newest segment's WAL lies in what an older one left. Its name, for the caller to free. */
+static char *make_killed_in_used_wal(struct rig *rig)
+{
+	unsigned begun;
+	zxid_t first;
+
+	rig->segment_size = 8000;
+	store_must_open(rig);
+	rig_work(rig);
+	for (unsigned i = 0; i < 60; i++) {
+		rig_append(rig, 1);
+		rig_work(rig);
+		if (i % 10 == 9)
+			rig_write_tree(rig, rig->durable);
+		rig_work(rig);
+	}
+	begun = store_count_segments(rig);
+	do {
+		first = rig_zxid(rig->appended + 1);
+		rig_append(rig, 1);
+		rig_work(rig);
+	} while (store_count_segments(rig) == begun);
+	for (unsigned i = 0; i < 6; i++) {
+		rig_append(rig, 2);
+		rig_work(rig);
+	}
+	assert_int_equal(store_count_segments(rig), begun + 1);
+	return mem_printf("log.1.%016llx.db-wal", (unsigned long long)first);
+}
+
+static uint32_t number_at(FILE *file, long at)
+{
+	uint8_t bytes[4];
+
+	assert_int_equal(fseek(file, at, SEEK_SET), 0);
+	assert_int_equal(fread(bytes, 1, sizeof(bytes), file), sizeof(bytes));
+	return endian_get_u32(bytes);
+}
+
+/* Behind the last frame that has the header's salts. */
+static size_t end_of_frames(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	long size = (long)size_of(path);
+	long frame_size = 24 + (long)number_at(file, 8);
+	long at = 32;
+
+	while (at + frame_size <= size && number_at(file, at + 8) == number_at(file, 16) &&
+	       number_at(file, at + 12) == number_at(file, 20))
+		at += frame_size;
+	/* Frames of an older segment. */
+	assert_true(at + frame_size <= size && number_at(file, at + 8) != 0);
+	assert_int_equal(fclose(file), 0);
+	return (size_t)at;
+}
+
+static void test_in_a_used_wal_rot_before_the_last_commit_is_refused(void **state)
+{
+	struct rig *rig = *state;
+	char *wal = make_killed_in_used_wal(rig);
+	char *path = store_file(rig, wal);
+	size_t before_last = end_of_frames(path);
+	struct damage_count count;
+
+	rig_append(rig, 1);
+	rig_work(rig);
+	count = damage(rig, wal, 0, before_last, 499, flip_byte, rig->appended);
+	assert_true(count.tried > 50);
+	assert_int_equal(count.refused, count.tried);
+	count = damage(rig, wal, 0, 512, 512, zero_sector, rig->appended);
+	assert_int_equal(count.refused, 1);
+	free(path);
+	free(wal);
+}
+
+static void test_in_a_used_wal_a_torn_last_commit_costs_only_itself(void **state)
+{
+	struct rig *rig = *state;
+	char *wal = make_killed_in_used_wal(rig);
+	char *path = store_file(rig, wal);
+	size_t before_last = end_of_frames(path);
+	unsigned acknowledged = rig->durable;
+	struct damage_count count;
+
+	rig_append(rig, 1);
+	rig_work(rig);
+	count = damage(rig, wal, before_last, end_of_frames(path), 297, flip_byte, acknowledged);
+	assert_true(count.tried > 10);
+	assert_int_equal(count.refused, 0);
+	free(path);
+	free(wal);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
@@ -424,6 +520,8 @@ int main(void)
 		TEST(test_no_flipped_bit_in_the_state_is_believed),
 		TEST(test_after_kill_rot_before_the_last_commit_is_refused),
 		TEST(test_after_kill_a_torn_last_commit_costs_only_itself),
+		TEST(test_in_a_used_wal_rot_before_the_last_commit_is_refused),
+		TEST(test_in_a_used_wal_a_torn_last_commit_costs_only_itself),
 	};
 
 	/* Thousands of damaged copies: memory spares the disk. */

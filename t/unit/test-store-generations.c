@@ -376,10 +376,10 @@ static void test_history_reaches_up_to_the_tree(void **state)
 
 	rig->segment_size = 1 << 20;
 	store_must_open(rig);
-	for (unsigned i = 0; i < 30; i++) {
-		rig_append(rig, 3);
-		rig_work(rig);
-	}
+	rig_append(rig, 40);
+	rig_work(rig);
+	rig_append(rig, 50);
+	rig_work(rig);
 	rig_write_tree(rig, 70);
 	rig_work(rig);
 	all = history_of(rig, 1 << 20);

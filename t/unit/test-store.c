@@ -1,4 +1,5 @@
 /* What the store keeps. */
+#include <dirent.h>
 #include <errno.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -104,6 +105,7 @@ static void test_a_batch_has_a_limit(void **state)
 	size_t size = STORE_BATCH_SIZE_MAX / 3;
 	char *value = mem_zalloc(size);
 
+	rig->segment_size = 64 << 20;
 	store_must_open(rig);
 	for (unsigned i = 1; i <= 7; i++)
 		assert_int_equal(store_append(rig->store, rig_zxid(i), bytes_of(value, size), 0),
@@ -236,31 +238,130 @@ static void test_segments_go_when_the_tree_has_passed(void **state)
 	assert_int_equal(rig->loaded, 205);
 }
 
-static void test_single_commits_use_a_small_wal_again(void **state)
+/* ---- segments made ahead ---- */
+
+static struct stat stat_of(const struct rig *rig, const char *name)
 {
-	struct rig *rig = *state;
-	char *wal = store_file(rig, "log.1.0000000100000001.db-wal");
-	char *database = store_file(rig, "log.1.0000000100000001.db");
+	char *path = store_file(rig, name);
 	struct stat stat_of;
 
-	rig->segment_size = 8 << 20;
+	if (stat(path, &stat_of) != 0)
+		stat_of = (struct stat){0};
+	free(path);
+	return stat_of;
+}
+
+static void test_a_commit_changes_neither_size_nor_blocks(void **state)
+{
+	struct rig *rig = *state;
+	const char *wal = "log.1.0000000100000001.db-wal";
+	struct stat made, now;
+
 	store_must_open(rig);
-	for (unsigned i = 0; i < 500; i++) {
+	rig_work(rig);
+	made = stat_of(rig, "log.1.next.db-wal");
+	assert_true(made.st_size > (off_t)rig->segment_size);
+	for (unsigned i = 0; i < 30; i++) {
+		rig_append(rig, 1);
+		rig_work(rig);
+		now = stat_of(rig, wal);
+		assert_true(now.st_ino == made.st_ino);
+		assert_int_equal(now.st_size, made.st_size);
+		assert_int_equal(now.st_blocks, made.st_blocks);
+	}
+	assert_int_equal(store_query(rig, "log.1.0000000100000001.db", "select count(*) from log"),
+			 30);
+	rig_close(rig);
+	store_must_open(rig);
+	assert_int_equal(rig->loaded, 30);
+}
+
+/* Append until a segment more has begun. */
+static void fill_segment(struct rig *rig)
+{
+	unsigned segments = store_count_segments(rig);
+
+	for (unsigned i = 0; i < 100 && store_count_segments(rig) == segments; i++) {
 		rig_append(rig, 1);
 		rig_work(rig);
 	}
-	assert_int_equal(stat(wal, &stat_of), 0);
-	assert_in_range(stat_of.st_size, 1, 1 << 20);
-	assert_int_equal(stat(database, &stat_of), 0);
-	assert_true(stat_of.st_size > 100000);
-	rig_close(rig);
-	store_must_open(rig);
-	assert_int_equal(rig->loaded, 500);
-	free(wal);
-	free(database);
+	assert_int_equal(store_count_segments(rig), segments + 1);
 }
 
-/* A reader holds a checkpoint up, but not the log. */
+static bool segment_has_wal(const struct rig *rig, ino_t inode)
+{
+	char *dir = store_file(rig, "");
+	DIR *stream = opendir(dir);
+	struct dirent *entry;
+	bool has = false;
+
+	assert_non_null(stream);
+	while ((entry = readdir(stream)))
+		if (strncmp(entry->d_name, "log.1.0", 7) == 0 && strstr(entry->d_name, ".db-wal"))
+			has = has || stat_of(rig, entry->d_name).st_ino == inode;
+	closedir(stream);
+	free(dir);
+	return has;
+}
+
+static void test_the_wal_of_a_segment_that_is_gone_is_used_again(void **state)
+{
+	struct rig *rig = *state;
+	ino_t first;
+	bool is_used = false;
+
+	rig->segment_size = 4000;
+	store_must_open(rig);
+	rig_work(rig);
+	first = stat_of(rig, "log.1.next.db-wal").st_ino;
+	assert_true(first != 0);
+	for (unsigned i = 0; i < 10 && !is_used; i++) {
+		fill_segment(rig);
+		rig_write_tree(rig, rig->durable);
+		rig_work(rig);
+		is_used = i > 0 && segment_has_wal(rig, first);
+	}
+	assert_true(is_used);
+	fill_segment(rig);
+	rig_append(rig, 1);
+	rig_close(rig);
+	store_must_open(rig);
+	assert_int_equal(rig->loaded, rig->durable);
+	assert_true(rig->loaded > 10);
+}
+
+/* It sees the segment as it was, to its end. */
+static void test_a_wal_that_is_read_is_not_used_again(void **state)
+{
+	struct rig *rig = *state;
+	char *path = store_file(rig, "log.1.0000000100000001.db");
+	sqlite3_stmt *statement;
+	unsigned count = 0;
+	sqlite3 *sqlite;
+
+	rig->segment_size = 4000;
+	store_must_open(rig);
+	rig_work(rig);
+	fill_segment(rig);
+	fill_segment(rig);
+	assert_int_equal(sqlite3_open_v2(path, &sqlite, SQLITE_OPEN_READWRITE, NULL), SQLITE_OK);
+	assert_int_equal(sqlite3_prepare_v2(sqlite, "select * from log", -1, &statement, NULL),
+			 SQLITE_OK);
+	assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+	rig_write_tree(rig, rig->durable);
+	rig_work(rig);
+	assert_int_equal(stat_of(rig, "log.1.0000000100000001.db").st_ino, 0);
+	fill_segment(rig);
+	fill_segment(rig);
+	do
+		count++;
+	while (sqlite3_step(statement) == SQLITE_ROW);
+	assert_true(count > 3);
+	assert_int_equal(sqlite3_finalize(statement), SQLITE_OK);
+	assert_int_equal(sqlite3_close(sqlite), SQLITE_OK);
+	free(path);
+}
+
 static void test_a_reader_does_not_stop_the_log(void **state)
 {
 	struct rig *rig = *state;
@@ -311,9 +412,9 @@ static void test_the_lag_is_what_the_tree_has_not(void **state)
 	rig_work(rig);
 	assert_int_equal(store_lag(rig->store).count, 5000);
 	rig_write_tree(rig, 3000);
-	assert_false(store_can_write_tree(rig->store));
+	assert_true(store_is_writing_tree(rig->store));
 	rig_work(rig);
-	assert_true(store_can_write_tree(rig->store));
+	assert_false(store_is_writing_tree(rig->store));
 	assert_in_range(store_lag(rig->store).count, 2000, 2999);
 	rig_close(rig);
 	store_must_open(rig);
@@ -322,6 +423,28 @@ static void test_the_lag_is_what_the_tree_has_not(void **state)
 	rig_work(rig);
 	assert_int_equal(store_lag(rig->store).count, 0);
 	assert_int_equal(store_lag(rig->store).size, 0);
+}
+
+static void test_write_outs_follow_each_other(void **state)
+{
+	struct rig *rig = *state;
+	unsigned n = 0;
+
+	store_must_open(rig);
+	rig_append(rig, STORE_WRITEOUTS_MAX);
+	rig_work(rig);
+	while (store_can_write_tree(rig->store))
+		rig_write_tree(rig, ++n);
+	assert_int_equal(n, STORE_WRITEOUTS_MAX);
+	assert_true(store_step(rig->store, STORE_TREE_WORKER));
+	assert_true(store_step(rig->store, STORE_TREE_WORKER));
+	assert_int_equal(rig->tree, 0);
+	store_poll(rig->store);
+	assert_int_equal(rig->tree, 2);
+	assert_true(store_can_write_tree(rig->store));
+	rig_close(rig);
+	store_must_open(rig);
+	assert_int_equal(rig->loaded_tree, n);
 }
 
 /* ---- threads ---- */
@@ -459,10 +582,13 @@ int main(void)
 		TEST(test_the_tree_comes_back_with_every_column),
 		TEST(test_the_tree_can_be_read_while_it_is_served),
 		TEST(test_segments_go_when_the_tree_has_passed),
-		TEST(test_single_commits_use_a_small_wal_again),
+		TEST(test_a_commit_changes_neither_size_nor_blocks),
+		TEST(test_the_wal_of_a_segment_that_is_gone_is_used_again),
+		TEST(test_a_wal_that_is_read_is_not_used_again),
 		TEST(test_a_reader_does_not_stop_the_log),
 		TEST(test_the_log_may_have_its_own_directory),
 		TEST(test_the_lag_is_what_the_tree_has_not),
+		TEST(test_write_outs_follow_each_other),
 		TEST(test_workers_work_beside_the_loop),
 		TEST(test_a_segment_can_be_read_alive_and_dead),
 		TEST(test_reading_a_segment_ends_when_told_or_refused),
