@@ -4,9 +4,9 @@ test_description='the consensus core in a simulated world that breaks: seeds, an
 
 zabsim=$builddir/t/sim/zabsim
 
-# How many seeds: fewer where each takes long (a build with sanitizers), many with TEST_LONG.
-seeds=${ZABSIM_SEEDS:-600}
-test -z "${TEST_LONG:-}" || seeds=20000
+# How many seeds: a number of ones own, or many with TEST_LONG.
+seeds=${ZABSIM_SEEDS:-1000}
+test -z "${TEST_LONG:-}" || seeds=6000
 
 # holds OPTION...: everything that has to hold does, in all seeds; else the replay command is shown.
 holds () {
