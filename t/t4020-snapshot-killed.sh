@@ -42,7 +42,7 @@ killed_at () {
 		if alive "$(cat 1/pid)"
 		then
 			# It serves: there was no such step left.
-			pkill -TERM -P "$(cat 1/pid)" &&
+			{ pkill -TERM -P "$(cat 1/pid)" || :; } &&
 			wait_for 20 "! alive $(cat 1/pid)" || return 1
 			survived=$((survived + 1))
 		else
