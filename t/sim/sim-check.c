@@ -79,7 +79,7 @@ bool sim_check_voter_promised(const struct sim_check *check, int64_t sid, int64_
 {
 	const struct sim_disk *disk = check->disks[sid];
 
-	return disk->accepted_epoch >= epoch || disk->wiped_epoch > 0;
+	return disk->accepted_epoch >= epoch || disk->wiped_accepted_epoch >= epoch;
 }
 
 struct sim_epoch *sim_check_epoch_of(struct sim_check *check, uint32_t number)
