@@ -27,7 +27,7 @@
  *     and each transaction is the very one that the epoch's leader proposed.
  *  4. Durability: when it is delivered for the first time it is durable at a quorum of
  *     voters; where it is delivered, it is durable there.
- *  5. A new leader has the whole history before it serves.
+ *  5. A new leader has the whole history of the epochs before its own before it serves.
  *  6. No promise before its durable write: ACKEPOCH, LEADERINFO, ACKs of NEWLEADER and of
  *     proposals, votes.
  *  7. currentEpoch says that the log begins as its leader's did.

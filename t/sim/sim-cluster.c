@@ -65,8 +65,11 @@ static struct zab_config make_config(struct sim_cluster *cluster)
 	config.data_size_max = 1024 * 1024;
 	config.history_count_max = (size_t)sim_between(chance, 2, 150);
 	config.history_size_max = (size_t)sim_between(chance, 1000, 50 * 1000);
-	config.pinned_size_max = (size_t)sim_between(chance, 2 * 1000, 100 * 1000);
 	config.outstanding_size_max = (size_t)sim_between(chance, 500, 20 * 1000);
+	/* What is outstanding, and some more: else who is slow for a moment is dropped again and
+	 * again. */
+	config.pinned_size_max =
+		config.outstanding_size_max + (size_t)sim_between(chance, 10 * 1000, 100 * 1000);
 	config.may_bootstrap = sim_one_in(chance, 2);
 	if (cluster->options.is_plain) {
 		config.tick_ms = 100;

@@ -441,6 +441,7 @@ void sim_disk_wipe(struct sim_disk *disk)
 	ASSERT(!disk->is_open);
 	disk->wiped_zxid = sim_disk_logged(disk);
 	disk->wiped_epoch = disk->current_epoch;
+	disk->wiped_accepted_epoch = disk->accepted_epoch;
 	generation_release(&disk->valid);
 	disk->accepted_epoch = 0;
 	disk->current_epoch = 0;

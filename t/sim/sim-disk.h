@@ -70,6 +70,7 @@ struct sim_disk {
 	/* Of a store that was wiped: what was durable in it. Only for who checks. */
 	zxid_t wiped_zxid;
 	uint32_t wiped_epoch;
+	uint32_t wiped_accepted_epoch;
 
 	/* Until the process ends. */
 	bool is_open;

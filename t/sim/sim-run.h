@@ -11,7 +11,7 @@
  * then come to itself in bounded time: a leader, all servers with it, a write
  * that commits, and everybody with the whole history.
  */
-enum { SIM_RECOVERY_MS_MAX = 8000 };
+enum { SIM_RECOVERY_MS_MAX = 12000 };
 
 struct sim_outcome {
 	bool is_good;
