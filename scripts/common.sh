@@ -4,7 +4,7 @@
 
 # To build, and to mount what was built.
 BUILD_PACKAGES="gcc libc6-dev make autoconf automake pkgconf libfuse3-dev fuse3 libuv1-dev
-	libsqlite3-dev zlib1g-dev libssl-dev"
+	libsqlite3-dev libdeflate-dev libssl-dev"
 # To build and run the tests: other compilers and checkers, the servers and clients of
 # Apache ZooKeeper that we test against, and the tools that must work on a mount.
 # shellcheck disable=SC2034 # scripts/test reads it

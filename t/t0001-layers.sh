@@ -22,14 +22,14 @@ uv.h		src/io src/client src/cli replica/io fs
 sqlite3.h	replica/io
 fuse		fs
 openssl/	src/zk src/io replica/tree replica/io fs
-zlib.h		replica/tree replica/io
+libdeflate.h	replica/tree replica/io
 cmocka.h
 '
 
 # What is the same function of its arguments on every replica, and nothing else.
 pure='src/zk replica/zab replica/tree replica/server'
 pure_headers='errno.h inttypes.h limits.h stdarg.h stdbool.h stddef.h stdint.h stdio.h stdlib.h
-	string.h strings.h arpa/inet.h openssl/evp.h openssl/sha.h zlib.h'
+	string.h strings.h arpa/inet.h openssl/evp.h openssl/sha.h libdeflate.h'
 impure_calls='time gettimeofday clock_gettime clock timespec_get localtime gmtime strftime
 	rand random drand48 lrand48 getrandom getentropy arc4random
 	getenv setlocale getpid

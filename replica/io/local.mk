@@ -47,6 +47,6 @@ zkfsd_LDADD = \
 	src/io/libio.a \
 	src/zk/libzk.a \
 	src/base/libbase.a \
-	$(UV_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS)
+	$(UV_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(DEFLATE_LIBS)
 
 dist_man_MANS += %D%/zkfsd.8 %D%/zoo.cfg.5

@@ -12,7 +12,9 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,6 +33,8 @@
 #define RESOLVER_THREADS "16"
 
 enum { EXIT_USAGE = 1, EXIT_FAILED = 1, EXIT_REFUSED = 2 };
+
+enum { KEPT_MEMORY_SIZE = 32 << 20 };
 
 struct options {
 	int what; /* an option that is a command of its own, or 0 */
@@ -349,6 +353,18 @@ static int load_config(struct config *config, const struct options *options)
 	return 0;
 }
 
+/*
+ * Bursts come and go: what glibc gave back to the system after one it would get back, page fault
+ * by page fault, in the next. And SQLite would count its memory under a lock that the workers
+ * share. Neither can fail, before the first use.
+ */
+static void tune_memory(void)
+{
+	(void)mallopt(M_MMAP_THRESHOLD, KEPT_MEMORY_SIZE);
+	(void)mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY_SIZE);
+	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 static int start(const struct options *options)
 {
 	struct config config;
@@ -363,6 +379,7 @@ static int start(const struct options *options)
 	if (!options->foreground)
 		go_to_background();
 	raise_descriptor_limit();
+	tune_memory();
 	/* Each name of a server that is being dialed has a thread: none waits for another's. */
 	if (config_is_ensemble(&config))
 		(void)setenv("UV_THREADPOOL_SIZE", RESOLVER_THREADS, 0); /* fails without memory */

@@ -1,11 +1,11 @@
 #include "replica/io/store_db.h"
 
 #include <errno.h>
+#include <libdeflate.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "src/base/assert.h"
 #include "src/base/endian.h"
@@ -311,13 +311,23 @@ uint32_t store_crc_number(uint32_t crc, int64_t number)
 	uint8_t bytes[8];
 
 	endian_put_u64(bytes, (uint64_t)number);
-	return (uint32_t)crc32(crc, bytes, sizeof(bytes));
+	return libdeflate_crc32(crc, bytes, sizeof(bytes));
+}
+
+uint32_t store_crc_numbers(uint32_t crc, const int64_t *numbers, size_t count)
+{
+	uint8_t bytes[STORE_CRC_NUMBERS_MAX * 8];
+
+	ASSERT(count <= STORE_CRC_NUMBERS_MAX);
+	for (size_t i = 0; i < count; i++)
+		endian_put_u64(bytes + i * 8, (uint64_t)numbers[i]);
+	return libdeflate_crc32(crc, bytes, count * 8);
 }
 
 uint32_t store_crc_bytes(uint32_t crc, struct bytes bytes)
 {
 	crc = store_crc_number(crc, bytes.size);
 	if (bytes.size > 0)
-		crc = (uint32_t)crc32(crc, bytes.data, (uInt)bytes.size);
+		crc = libdeflate_crc32(crc, bytes.data, (size_t)bytes.size);
 	return crc;
 }

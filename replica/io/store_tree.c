@@ -53,6 +53,7 @@ enum statement {
 	BEGIN,
 	COMMIT,
 	FIND_ZNODE,
+	ADD_ZNODE,
 	PUT_ZNODE,
 	DELETE_ZNODE,
 	FIND_SESSION,
@@ -65,6 +66,8 @@ static const char *const statement_texts[STORE_TREE_STATEMENTS] = {
 	[BEGIN] = "begin immediate",
 	[COMMIT] = "commit",
 	[FIND_ZNODE] = "select checksum from znode where path = ?1",
+	[ADD_ZNODE] = "insert into znode values "
+		      "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 	[PUT_ZNODE] = "insert or replace into znode values "
 		      "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 	[DELETE_ZNODE] = "delete from znode where path = ?1",
@@ -89,9 +92,7 @@ uint32_t store_row_checksum(const struct tree_row *row, struct bytes acl)
 	crc = store_crc_bytes(crc, row->path);
 	crc = store_crc_bytes(crc, row->data);
 	crc = store_crc_bytes(crc, acl);
-	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		crc = store_crc_number(crc, numbers[i]);
-	return crc;
+	return store_crc_numbers(crc, numbers, sizeof(numbers) / sizeof(numbers[0]));
 }
 
 uint32_t store_session_checksum(session_id_t id, int32_t timeout_ms)
@@ -269,32 +270,35 @@ static void bind_number(struct store_tree_db *tree, enum statement which, int in
 	(void)sqlite3_bind_int64(tree->statements[which], index, number);
 }
 
-static void bind_znode(struct store_tree_db *tree, const struct tree_row *row, struct bytes acl,
-		       uint32_t checksum)
+static void bind_znode(struct store_tree_db *tree, enum statement which, const struct tree_row *row,
+		       struct bytes acl, uint32_t checksum)
 {
 	const struct znode_stat *stat = &row->stat;
 
-	bind_path(tree, PUT_ZNODE, row->path);
-	store_bind_bytes(tree->statements[PUT_ZNODE], 2, row->data);
-	store_bind_bytes(tree->statements[PUT_ZNODE], 3, acl);
-	bind_number(tree, PUT_ZNODE, 4, stat->czxid);
-	bind_number(tree, PUT_ZNODE, 5, stat->mzxid);
-	bind_number(tree, PUT_ZNODE, 6, stat->pzxid);
-	bind_number(tree, PUT_ZNODE, 7, stat->ctime);
-	bind_number(tree, PUT_ZNODE, 8, stat->mtime);
-	bind_number(tree, PUT_ZNODE, 9, stat->version);
-	bind_number(tree, PUT_ZNODE, 10, stat->cversion);
-	bind_number(tree, PUT_ZNODE, 11, stat->aversion);
-	bind_number(tree, PUT_ZNODE, 12, stat->ephemeral_owner);
-	bind_number(tree, PUT_ZNODE, 13, checksum);
+	bind_path(tree, which, row->path);
+	store_bind_bytes(tree->statements[which], 2, row->data);
+	store_bind_bytes(tree->statements[which], 3, acl);
+	bind_number(tree, which, 4, stat->czxid);
+	bind_number(tree, which, 5, stat->mzxid);
+	bind_number(tree, which, 6, stat->pzxid);
+	bind_number(tree, which, 7, stat->ctime);
+	bind_number(tree, which, 8, stat->mtime);
+	bind_number(tree, which, 9, stat->version);
+	bind_number(tree, which, 10, stat->cversion);
+	bind_number(tree, which, 11, stat->aversion);
+	bind_number(tree, which, 12, stat->ephemeral_owner);
+	bind_number(tree, which, 13, checksum);
 }
 
+/* Looking for a row that can't be there would take as long as writing it. */
 static int put_znode(struct store_tree_db *tree, struct store_tree_head *head,
-		     const struct tree_row *row, struct buf *acl, struct store_refusal *ret_refusal)
+		     const struct tree_row *row, bool is_new, struct buf *acl,
+		     struct store_refusal *ret_refusal)
 {
+	enum statement put = is_new ? ADD_ZNODE : PUT_ZNODE;
 	struct bytes acl_bytes = BYTES_NULL;
 	uint32_t checksum;
-	int error;
+	int error = 0;
 
 	if (row->acls.count >= 0) {
 		buf_reset(acl);
@@ -303,14 +307,16 @@ static int put_znode(struct store_tree_db *tree, struct store_tree_head *head,
 		acl_bytes = buf_bytes(acl);
 	}
 	checksum = store_row_checksum(row, acl_bytes);
-	bind_path(tree, FIND_ZNODE, row->path);
-	error = forget_old(tree, head, FIND_ZNODE, ret_refusal);
+	if (!is_new) {
+		bind_path(tree, FIND_ZNODE, row->path);
+		error = forget_old(tree, head, FIND_ZNODE, ret_refusal);
+	}
 	if (error)
 		return error;
-	bind_znode(tree, row, acl_bytes, checksum);
+	bind_znode(tree, put, row, acl_bytes, checksum);
 	head->row_count++;
 	head->checksum_sum += checksum;
-	return run(tree, PUT_ZNODE, ret_refusal);
+	return run(tree, put, ret_refusal);
 }
 
 static int delete_znode(struct store_tree_db *tree, struct store_tree_head *head, struct bytes path,
@@ -372,7 +378,7 @@ static int write_change(struct store_tree_db *tree, struct store_tree_head *head
 
 	switch (change->type) {
 	case TREE_ZNODE_PUT:
-		return put_znode(tree, head, &row, acl, ret_refusal);
+		return put_znode(tree, head, &row, change->is_new, acl, ret_refusal);
 	case TREE_ZNODE_DELETED:
 		return delete_znode(tree, head, row.path, ret_refusal);
 	case TREE_SESSION_PUT:

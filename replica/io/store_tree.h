@@ -17,7 +17,7 @@ struct store_tree_head {
 	uint64_t checksum_sum; /* of their checksums, mod 2^64 */
 };
 
-enum { STORE_TREE_STATEMENTS = 9 };
+enum { STORE_TREE_STATEMENTS = 10 };
 
 struct store_tree_db {
 	struct store_db db;

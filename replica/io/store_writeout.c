@@ -59,6 +59,7 @@ void store_writeout_add(void *data, const struct tree_change *change)
 
 	*kept = (struct store_change){
 		.type = (int)change->type,
+		.is_new = change->is_new,
 		.order = writeout->count,
 		.session_id = change->session_id,
 		.timeout_ms = change->timeout_ms,

@@ -11,7 +11,8 @@
  * thread alone; the worker only looks at them meanwhile.
  */
 struct store_change {
-	int type; /* as in struct tree_change */
+	int type;    /* as in struct tree_change, */
+	bool is_new; /* and this */
 	size_t order;
 	size_t path_at;
 	int32_t path_size;

@@ -114,10 +114,13 @@ enum replica_action_type {
 
 struct replica_action {
 	enum replica_action_type type;
-	struct server_action client;
-	struct zab_action zab;
-	struct zab_session session;
-	struct tree_row row;
+	/* The one that type names. */
+	union {
+		struct server_action client;
+		struct zab_action zab;
+		struct zab_session session;
+		struct tree_row row;
+	};
 	/* INSTALL_SNAPSHOT: the digest of the staged tree, whose zxid is zab.zxid. */
 	uint64_t digest;
 };

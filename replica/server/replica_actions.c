@@ -171,18 +171,24 @@ static void change_role(struct replica *replica, const struct zab_action *action
 }
 
 /* Each mismatch is counted; the first, and ever fewer of the next, are worth a line. */
-static void watch_digest(struct replica *replica)
+static void tell_mismatch(struct replica *replica, zxid_t zxid)
 {
-	struct server_stats stats;
-	uint64_t count;
+	uint64_t count = server_digest_mismatches(replica->server);
 
-	server_get_stats(replica->server, &stats);
-	count = stats.digest_mismatches;
-	if (stats.digest_mismatch_zxid == stats.zxid && (count & (count - 1)) == 0)
+	if ((count & (count - 1)) == 0)
 		replica_log(replica, 2,
 			    "the tree behind 0x%llx is not the one that the leader computed; "
 			    "%llu so far",
-			    (unsigned long long)stats.zxid, (unsigned long long)count);
+			    (unsigned long long)zxid, (unsigned long long)count);
+}
+
+static void deliver_to_learner(struct replica *replica, const struct zab_action *action)
+{
+	uint64_t mismatches = server_digest_mismatches(replica->server);
+
+	server_deliver(replica->server, action->zxid, blob_bytes(action->txn));
+	if (server_digest_mismatches(replica->server) != mismatches)
+		tell_mismatch(replica, action->zxid);
 }
 
 static void deliver(struct replica *replica, const struct zab_action *action)
@@ -196,8 +202,7 @@ static void deliver(struct replica *replica, const struct zab_action *action)
 	} else if (replica->state == ZAB_LEADING) {
 		server_committed(replica->server, action->zxid);
 	} else {
-		server_deliver(replica->server, action->zxid, blob_bytes(action->txn));
-		watch_digest(replica);
+		deliver_to_learner(replica, action);
 	}
 }
 
@@ -323,25 +328,25 @@ static void follow(struct replica *replica, struct replica_action *action)
 
 static enum taken take_zab(struct replica *replica, struct replica_action *ret_action)
 {
-	struct zab_action action;
+	struct zab_action *action = &ret_action->zab;
 
-	if (!replica->zab || replica->is_reloading || !zab_take_action(replica->zab, &action))
+	if (!replica->zab || replica->is_reloading || !zab_take_action(replica->zab, action))
 		return TAKEN_NOTHING;
-	switch (action.type) {
+	switch (action->type) {
 	case ZAB_ROLE:
-		change_role(replica, &action);
+		change_role(replica, action);
 		return TAKEN_DONE;
 	case ZAB_DELIVER:
-		deliver(replica, &action);
+		deliver(replica, action);
 		return TAKEN_DONE;
 	case ZAB_RECEIVED:
-		receive(replica, &action);
+		receive(replica, action);
 		return TAKEN_DONE;
 	case ZAB_PINGED:
 		pong(replica);
 		return TAKEN_DONE;
 	default:
-		*ret_action = (struct replica_action){.type = REPLICA_PEER, .zab = action};
+		ret_action->type = REPLICA_PEER;
 		follow(replica, ret_action);
 		return TAKEN_ACTION;
 	}

@@ -159,6 +159,11 @@ void server_set_digest_mismatches(struct server *server, uint64_t count)
 	server->digest_mismatches = count;
 }
 
+uint64_t server_digest_mismatches(const struct server *server)
+{
+	return server->digest_mismatches;
+}
+
 /* ---- connections ---- */
 
 struct connection *server_find_connection(const struct server *server, connection_id_t id)

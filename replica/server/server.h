@@ -96,6 +96,7 @@ void server_start(struct server *server, enum server_role role, uint32_t epoch, 
 		  msec_t wall_ms);
 /* What server_stats.digest_mismatches begins with: those counted before there was a server. */
 void server_set_digest_mismatches(struct server *server, uint64_t count);
+uint64_t server_digest_mismatches(const struct server *server);
 
 /* ---- events ---- */
 

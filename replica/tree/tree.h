@@ -143,6 +143,8 @@ struct tree_change {
 		TREE_SESSION_PUT,     /* session_id and timeout_ms */
 		TREE_SESSION_DELETED, /* session_id only */
 	} type;
+	bool is_new; /* of a PUT: the store has no row of that path, once it has the changes before
+		      */
 	struct tree_row row;
 	struct blob *data; /* row.data's; the visitor takes a reference if it keeps it */
 	session_id_t session_id;

@@ -20,6 +20,7 @@ static void show_znode(const struct znode *znode, struct tree_change *change)
 {
 	*change = (struct tree_change){
 		.type = TREE_ZNODE_PUT,
+		.is_new = !znode->stored,
 		.row = {.path = znode_path(znode),
 			.data = znode_data(znode),
 			.acls = acl_list_acls(znode->acls),

@@ -11,8 +11,8 @@
  */
 #include "replica/tree/znode.h"
 
+#include <libdeflate.h>
 #include <string.h>
-#include <zlib.h>
 
 #include "src/base/endian.h"
 
@@ -77,13 +77,13 @@ void znode_stat_show(const struct znode_stat *stat, int32_t child_count, int32_t
 
 uint32_t znode_content_crc(struct bytes path, struct bytes data)
 {
-	uLong crc = crc32(0, NULL, 0);
+	uint32_t crc = 0;
 
 	if (!bytes_equal_text(path, "/"))
-		crc = crc32(crc, path.data, (uInt)bytes_size(path));
+		crc = libdeflate_crc32(crc, path.data, bytes_size(path));
 	if (bytes_size(data) > 0)
-		crc = crc32(crc, data.data, (uInt)bytes_size(data));
-	return (uint32_t)crc;
+		crc = libdeflate_crc32(crc, data.data, bytes_size(data));
+	return crc;
 }
 
 uint32_t znode_digest(uint32_t content_crc, const struct znode_stat *stat)
@@ -99,7 +99,7 @@ uint32_t znode_digest(uint32_t content_crc, const struct znode_stat *stat)
 	endian_put_u32(encoded + 44, (uint32_t)stat->cversion);
 	endian_put_u32(encoded + 48, (uint32_t)stat->aversion);
 	endian_put_u64(encoded + 52, (uint64_t)stat->ephemeral_owner);
-	return (uint32_t)crc32(content_crc, encoded, sizeof(encoded));
+	return libdeflate_crc32(content_crc, encoded, sizeof(encoded));
 }
 
 bool znode_is_digested(struct bytes path)

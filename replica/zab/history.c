@@ -1,4 +1,4 @@
-/* A deque of transactions in one array, found by binary search. */
+/* A deque of transactions in one array, found by their counters or by binary search. */
 #include "replica/zab/history.h"
 
 #include <stdlib.h>
@@ -76,10 +76,28 @@ void history_append(struct history *history, zxid_t zxid, struct blob *txn)
 	history->count++;
 }
 
+/*
+ * Without a gap, what is of the last entry's epoch is found by counting back. False: it is of
+ * another, or not there.
+ */
+static bool count_back(const struct history *history, zxid_t zxid, size_t *ret_after)
+{
+	zxid_t last = history_last(history);
+
+	if (zxid_epoch(zxid) != zxid_epoch(last) || zxid > last ||
+	    (uint64_t)(last - zxid) >= history->count)
+		return false;
+	*ret_after = history->count - (size_t)(last - zxid);
+	return history_at(history, *ret_after - 1)->zxid == zxid;
+}
+
 size_t history_after(const struct history *history, zxid_t zxid)
 {
 	size_t low = 0, high = history->count;
+	size_t after;
 
+	if (count_back(history, zxid, &after))
+		return after;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 

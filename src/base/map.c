@@ -41,17 +41,19 @@ static bool entry_has_key(const struct map_entry *entry, uint64_t hash, struct b
 	       memcmp(entry->key, key.data, entry->key_size) == 0;
 }
 
-struct map_entry *map_find(const struct map *map, struct bytes key)
+static struct map_entry *find(const struct map *map, uint64_t hash, struct bytes key)
 {
-	uint64_t hash;
-
 	if (map->count == 0)
 		return NULL;
-	hash = hash_of(map, key);
 	for (struct map_entry *at = *bucket_of(map, hash); at; at = at->chain)
 		if (entry_has_key(at, hash, key))
 			return at;
 	return NULL;
+}
+
+struct map_entry *map_find(const struct map *map, struct bytes key)
+{
+	return map->count == 0 ? NULL : find(map, hash_of(map, key), key);
 }
 
 static void chain_in(struct map *map, struct map_entry *entry)
@@ -73,10 +75,12 @@ static void rehash(struct map *map, size_t bucket_count)
 
 void map_insert(struct map *map, struct map_entry *entry, struct bytes key)
 {
-	ASSERT(!map_find(map, key));
+	uint64_t hash = hash_of(map, key);
+
+	ASSERT(!find(map, hash, key));
 	if (map->count >= map->bucket_count)
 		rehash(map, map->bucket_count ? map->bucket_count * 2 : BUCKET_COUNT_MIN);
-	entry->hash = hash_of(map, key);
+	entry->hash = hash;
 	entry->key = key.data;
 	entry->key_size = (uint32_t)key.size;
 	chain_in(map, entry);

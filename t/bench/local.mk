@@ -13,7 +13,7 @@ t_bench_fsload_SOURCES = %D%/fsload.c
 check_PROGRAMS += t/bench/bench-store
 t_bench_bench_store_SOURCES = %D%/bench-store.c
 t_bench_bench_store_LDADD = replica/io/libreplicaio.a replica/tree/libtree.a src/zk/libzk.a \
-	src/base/libbase.a $(SQLITE_LIBS) $(ZLIB_LIBS)
+	src/base/libbase.a $(SQLITE_LIBS) $(DEFLATE_LIBS)
 
 EXTRA_DIST += t/bench/bench t/bench/bench-ensemble t/bench/bench-mount
 

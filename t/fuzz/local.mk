@@ -48,24 +48,24 @@ t_fuzz_fuzz_txn_LDADD = replica/tree/libtree.a src/zk/libzk.a src/base/libbase.a
 t_fuzz_fuzz_apply_SOURCES = %D%/fuzz-apply.c %D%/fuzz.h $(fuzz_driver)
 t_fuzz_fuzz_apply_LDFLAGS = $(fuzz_ldflags)
 t_fuzz_fuzz_apply_LDADD = replica/tree/libtree.a src/zk/libzk.a src/base/libbase.a \
-	$(CRYPTO_LIBS) $(ZLIB_LIBS)
+	$(CRYPTO_LIBS) $(DEFLATE_LIBS)
 
 t_fuzz_fuzz_snapshot_SOURCES = %D%/fuzz-snapshot.c %D%/fuzz.h $(fuzz_driver)
 t_fuzz_fuzz_snapshot_LDFLAGS = $(fuzz_ldflags)
 t_fuzz_fuzz_snapshot_LDADD = replica/tree/libtree.a src/zk/libzk.a src/base/libbase.a \
-	$(CRYPTO_LIBS) $(ZLIB_LIBS)
+	$(CRYPTO_LIBS) $(DEFLATE_LIBS)
 
 t_fuzz_fuzz_server_SOURCES = %D%/fuzz-server.c %D%/fuzz.h $(fuzz_driver) \
 	t/unit/roundtrip.c t/unit/roundtrip.h
 t_fuzz_fuzz_server_LDFLAGS = $(fuzz_ldflags)
 t_fuzz_fuzz_server_LDADD = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
-	src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(ZLIB_LIBS)
+	src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(DEFLATE_LIBS)
 
 t_fuzz_fuzz_replica_SOURCES = %D%/fuzz-replica.c %D%/fuzz.h $(fuzz_driver) \
 	t/unit/tree-copy.c t/unit/tree-copy.h
 t_fuzz_fuzz_replica_LDFLAGS = $(fuzz_ldflags)
 t_fuzz_fuzz_replica_LDADD = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
-	src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(ZLIB_LIBS)
+	src/zk/libzk.a src/base/libbase.a $(CRYPTO_LIBS) $(DEFLATE_LIBS)
 
 t_fuzz_fuzz_text_SOURCES = %D%/fuzz-text.c %D%/fuzz.h $(fuzz_driver)
 t_fuzz_fuzz_text_LDFLAGS = $(fuzz_ldflags)

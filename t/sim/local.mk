@@ -7,7 +7,7 @@ t_sim_test_store_crash_SOURCES = %D%/test-store-crash.c %D%/crash-vfs.c %D%/cras
 t_sim_test_store_crash_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 t_sim_test_store_crash_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=rename -Wl,--wrap=fsync
 t_sim_test_store_crash_LDADD = replica/io/libreplicaio.a replica/tree/libtree.a src/zk/libzk.a \
-	src/base/libbase.a $(SQLITE_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+	src/base/libbase.a $(SQLITE_LIBS) $(DEFLATE_LIBS) $(CMOCKA_LIBS)
 endif
 
 # The consensus core, in a world whose time, network and disks are models.

@@ -136,7 +136,7 @@ t_unit_test_fs_opener_LDADD = fs/libfs.a src/base/libbase.a $(CMOCKA_LIBS)
 store_fixture = %D%/store-fixture.c %D%/store-fixture.h t/sim/store-rig.c t/sim/store-rig.h \
 	%D%/cmocka.h
 store_libs = replica/io/libreplicaio.a replica/tree/libtree.a src/zk/libzk.a \
-	src/base/libbase.a $(SQLITE_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+	src/base/libbase.a $(SQLITE_LIBS) $(DEFLATE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-store
 TESTS += %D%/test-store
@@ -157,7 +157,7 @@ t_unit_test_store_generations_CFLAGS = $(unit_cflags)
 t_unit_test_store_generations_LDADD = $(store_libs)
 
 replica_test_libs = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
-	src/zk/libzk.a src/base/libbase.a $(ZLIB_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
+	src/zk/libzk.a src/base/libbase.a $(DEFLATE_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-tree
 TESTS += %D%/test-tree
@@ -277,7 +277,7 @@ t_unit_test_fourletter_SOURCES = %D%/test-fourletter.c %D%/cmocka.h
 t_unit_test_fourletter_CFLAGS = $(unit_cflags)
 t_unit_test_fourletter_LDADD = replica/io/libreplicaio.a replica/server/libserver.a \
 	replica/zab/libzab.a replica/tree/libtree.a src/io/libio.a src/zk/libzk.a \
-	src/base/libbase.a $(UV_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(ZLIB_LIBS) $(CMOCKA_LIBS)
+	src/base/libbase.a $(UV_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(DEFLATE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-zab-codecs
 TESTS += %D%/test-zab-codecs
