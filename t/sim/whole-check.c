@@ -394,6 +394,20 @@ void whole_check_sent(struct whole_check *check, session_id_t id, uint64_t conne
 	session->sent[session->sent_count++] = (struct sent){.connection = connection, .xid = xid};
 }
 
+/* It has no effect; a multi says so in each of its parts. */
+static bool is_refused(const struct txn *txn)
+{
+	struct txn_record part;
+	size_t at = 0;
+
+	if (txn->header.type != ZK_OP_MULTI)
+		return txn->header.type == ZK_OP_ERROR;
+	while (txn_multi_next(&txn->record.multi, &at, &part))
+		if (part.type == ZK_OP_ERROR)
+			return true;
+	return false;
+}
+
 /* A request of a session is committed: the next one of its connection, or one of a later one. */
 static void check_order(struct whole_check *check, const struct txn *txn)
 {
@@ -403,7 +417,7 @@ static void check_order(struct whole_check *check, const struct txn *txn)
 	while (at < session->sent_count && session->sent[at].xid != txn->header.cxid)
 		at++;
 	/* Of a connection that the session has left it is refused, whenever it comes. */
-	if (at == session->sent_count && txn->header.type == ZK_OP_ERROR)
+	if (at == session->sent_count && is_refused(txn))
 		return;
 	if (at == session->sent_count) {
 		sim_fail(check->world,
