@@ -409,6 +409,7 @@ static void begin_life(struct whole_client *client)
 	const struct zk_client_callbacks callbacks = {on_state, on_event, client};
 
 	client->client = zk_client_new(&options, &callbacks, whole_client_now_ms(client));
+	client->is_closing = false;
 	client->is_over = false;
 	client->has_prepared = false;
 	client->seen = 0;
@@ -453,6 +454,7 @@ static void live(struct whole_client *client)
 	if (sim_one_in(&client->chance, DIE_ONE_IN)) {
 		end_life(client);
 	} else if (sim_one_in(&client->chance, CLOSE_ONE_IN)) {
+		client->is_closing = true;
 		zk_client_close(client->client, whole_client_now_ms(client));
 		whole_client_pump(client);
 	} else if (sim_one_in(&client->chance, MOVE_ONE_IN)) {
@@ -522,7 +524,7 @@ void whole_client_stop(struct whole_client *client)
 
 bool whole_client_is_idle(const struct whole_client *client)
 {
-	return client->client && !client->is_over && zk_client_pending(client->client) == 0 &&
+	return client->client && !client->is_closing && zk_client_pending(client->client) == 0 &&
 	       zk_client_state(client->client) == ZK_CLIENT_CONNECTED;
 }
 

@@ -42,7 +42,8 @@ struct whole_client {
 	/* A life. */
 	struct zk_client *client; /* NULL: none */
 	struct sim_timer tick;
-	bool is_over;      /* closed */
+	bool is_closing;   /* it has asked for its end */
+	bool is_over;      /* and has it */
 	struct list asked; /* struct asked: without their final reply */
 	struct map watched;
 	zxid_t seen;
