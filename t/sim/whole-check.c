@@ -46,7 +46,7 @@ struct session {
 	struct map_entry entry;
 	session_id_t id;
 	int32_t timeout_ms; /* 0: no createSession was seen */
-	bool is_closed;
+	zxid_t closed;      /* its closeSession; 0: there is none yet */
 	bool has_touched[SIM_NODES_MAX];
 	msec_t touched_ms[SIM_NODES_MAX];
 	struct sent *sent;
@@ -444,8 +444,8 @@ static void follow_session(struct whole_check *check, const struct txn *txn)
 		session->timeout_ms = txn->record.create_session.timeout_ms;
 	if (txn->header.type != ZK_OP_CLOSE_SESSION)
 		return;
-	check->expired += txn->header.cxid == 0 && !session->is_closed;
-	session->is_closed = true;
+	check->expired += txn->header.cxid == 0 && session->closed == 0;
+	session->closed = txn->header.zxid;
 	if (tree_find_session(check->model, txn->header.session_id))
 		sim_fail(check->world,
 			 "0x%" PRIx64 " closes session 0x%" PRIx64 ", and something of it is left",
@@ -625,8 +625,19 @@ void whole_check_proposed(struct whole_check *check, int64_t sid, struct bytes b
 		session->timeout_ms = txn.record.create_session.timeout_ms;
 		whole_check_touched(check, sid, session->id, now_ms);
 	}
-	if (txn.header.type == ZK_OP_CLOSE_SESSION && txn.header.cxid == 0 && !session->is_closed)
+	if (txn.header.type == ZK_OP_CLOSE_SESSION && txn.header.cxid == 0 && session->closed == 0)
 		check_expiry(check, sid, session, now_ms);
+}
+
+void whole_check_welcomed(struct whole_check *check, int64_t sid, session_id_t id, zxid_t zxid)
+{
+	const struct session *session = get_session(check, id);
+
+	if (session->closed != 0 && session->closed <= zxid)
+		sim_fail(check->world,
+			 "server %" PRId64 " at 0x%" PRIx64 " welcomes session 0x%" PRIx64
+			 ", closed by 0x%" PRIx64,
+			 sid, zxid, id, session->closed);
 }
 
 bool whole_check_is_open(const struct whole_check *check, session_id_t id)

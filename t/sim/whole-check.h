@@ -26,7 +26,8 @@
  *  5. An ephemeral has an open session; nothing of a session outlives its closeSession.
  *  6. A session expires only when its timeout has passed on the leader's own clock since the
  *     leader was told of it last, or began to lead.
- *  7. At the end all trees are the model, Stat for Stat, and so are the sessions.
+ *  7. No server welcomes a session whose closeSession it has applied.
+ *  8. At the end all trees are the model, Stat for Stat, and so are the sessions.
  *
  * What clients see (whole-client.h) is compared with the model at the zxid of the reply.
  */
@@ -51,6 +52,8 @@ size_t whole_check_count(const struct whole_check *check);
 void whole_check_leads(struct whole_check *check, int64_t sid, msec_t now_ms);
 void whole_check_touched(struct whole_check *check, int64_t sid, session_id_t id, msec_t now_ms);
 void whole_check_proposed(struct whole_check *check, int64_t sid, struct bytes txn, msec_t now_ms);
+/* It welcomes a session, new or not, with its tree at that zxid. */
+void whole_check_welcomed(struct whole_check *check, int64_t sid, session_id_t id, zxid_t zxid);
 /* At the end of the history. */
 bool whole_check_is_open(const struct whole_check *check, session_id_t id);
 /* How many sessions have expired, not closed by their clients. */

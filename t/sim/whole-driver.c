@@ -122,6 +122,23 @@ static void perform_peer(struct whole_host *host, const struct zab_action *actio
 	}
 }
 
+/* The first that a client is told: a connect response. */
+static void note_greeting(struct whole_host *host, struct whole_link *link, struct bytes bytes)
+{
+	struct zk_connect_response response;
+	struct jute_reader reader;
+
+	if (link->is_greeted)
+		return;
+	link->is_greeted = true;
+	jute_reader_init(&reader, (const uint8_t *)bytes.data + LENGTH_SIZE,
+			 bytes_size(bytes) - LENGTH_SIZE, bytes_size(bytes));
+	zk_connect_response_read(&reader, &response);
+	if (!reader.error && response.timeout_ms > 0)
+		whole_check_welcomed(host->check, host->sid, response.session_id,
+				     tree_zxid(replica_tree(host->replica)));
+}
+
 static void perform_client(struct whole_host *host, const struct server_action *action)
 {
 	struct whole_link *link = whole_link_find(host, action->connection);
@@ -132,6 +149,7 @@ static void perform_client(struct whole_host *host, const struct server_action *
 	case SERVER_SEND:
 		sim_trace(host->world, host->sid, "reply", link->peer, action->bytes.size, 0);
 		sim_trace_bytes(host->world, action->bytes);
+		note_greeting(host, link, action->bytes);
 		sim_net_send(host->net, link->number, action->bytes);
 		break;
 	case SERVER_CLOSE:

@@ -11,6 +11,7 @@ struct whole_link {
 	int64_t peer;
 	struct buf input; /* what came and is not consumed */
 	bool is_streaming;
+	bool is_greeted; /* a client's: its connect request was answered */
 	bool is_closing; /* a client's: the replica is to be told of its end */
 };
 
