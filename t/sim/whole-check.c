@@ -689,3 +689,13 @@ const struct whole_version *whole_check_at(const struct whole_check *check, stru
 			version = &path->versions[at - 1];
 	return version;
 }
+
+bool whole_check_had(const struct whole_check *check, struct bytes text, uint64_t data_hash)
+{
+	const struct path *path = find_path(check, text);
+
+	for (size_t at = 0; path && at < path->count; at++)
+		if (path->versions[at].exists && path->versions[at].data_hash == data_hash)
+			return true;
+	return false;
+}

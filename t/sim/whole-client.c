@@ -32,6 +32,7 @@ struct asked {
 	int32_t opcode;
 	bool has_watch;
 	char path[WHOLE_PATH_SIZE];
+	uint64_t data_hash;  /* of a setData, and a create that is not sequential; 0: of others */
 	zxid_t acknowledged; /* of a sync: what anybody knew then */
 };
 
@@ -125,6 +126,31 @@ static void asked_free(struct asked *asked)
 	free(asked);
 }
 
+/* What it was, was found out after a loss. */
+static void check_outcome(const struct asked *asked, enum zk_outcome outcome)
+{
+	struct whole_client *client = asked->client;
+
+	if (outcome == ZK_OUTCOME_RESOLVED && asked->data_hash != 0 &&
+	    !whole_check_had(client->check, bytes_of_text(asked->path), asked->data_hash))
+		sim_fail(client->world,
+			 "client %" PRId64 ": %s of %s was resolved as done, and was not",
+			 client->node, zk_opcode_name(asked->opcode), asked->path);
+}
+
+void whole_client_check_refused(struct whole_client *client)
+{
+	list_for_each (&client->refused, at) {
+		const struct asked *asked = list_item(at, struct asked, list);
+
+		if (whole_check_had(client->check, bytes_of_text(asked->path), asked->data_hash))
+			sim_fail(client->world,
+				 "client %" PRId64
+				 ": %s of %s timed out without effect, and was done",
+				 client->node, zk_opcode_name(asked->opcode), asked->path);
+	}
+}
+
 static void on_reply(const struct zk_reply *reply, void *data)
 {
 	struct asked *asked = data;
@@ -143,19 +169,27 @@ static void on_reply(const struct zk_reply *reply, void *data)
 		else if (asked->opcode == ZK_OP_SYNC)
 			take_sync(asked, reply);
 	}
-	asked_free(asked);
+	check_outcome(asked, reply->outcome);
+	if (asked->data_hash != 0 && reply->outcome == ZK_OUTCOME_TIMED_OUT) {
+		list_remove(&asked->list);
+		list_append(&client->refused, &asked->list);
+	} else {
+		asked_free(asked);
+	}
 }
 
 /* ---- what it asks for ---- */
 
+/* data is what the path has if it is done; null where that shows nothing. */
 static void submit(struct whole_client *client, struct zk_request *request, const char *path,
-		   bool has_watch)
+		   bool has_watch, struct bytes data)
 {
 	struct asked *asked = mem_zalloc(sizeof(*asked));
 
 	asked->client = client;
 	asked->opcode = request->opcode;
 	asked->has_watch = has_watch;
+	asked->data_hash = bytes_is_null(data) ? 0 : whole_check_hash(data);
 	asked->acknowledged = whole_check_acknowledged(client->check);
 	(void)snprintf(asked->path, sizeof(asked->path), "%s", path);
 	list_append(&client->asked, &asked->list);
@@ -201,11 +235,13 @@ static void choose_path(struct whole_client *client, char path[WHOLE_PATH_SIZE])
 static void create(struct whole_client *client, const char *path, int32_t flags)
 {
 	const struct zk_acls acls = zk_acls_open();
+	bool is_sequential = flags == ZK_PERSISTENT_SEQUENTIAL || flags == ZK_EPHEMERAL_SEQUENTIAL;
 	char text[DATA_SIZE_MAX];
+	struct bytes data = make_data(client, text);
 	struct zk_request request;
 
-	zk_request_create(&request, bytes_of_text(path), make_data(client, text), &acls, flags, 0);
-	submit(client, &request, path, false);
+	zk_request_create(&request, bytes_of_text(path), data, &acls, flags, 0);
+	submit(client, &request, path, false, is_sequential ? BYTES_NULL : data);
 }
 
 static void create_something(struct whole_client *client)
@@ -245,12 +281,12 @@ static void set_something(struct whole_client *client)
 {
 	char path[WHOLE_PATH_SIZE];
 	char text[DATA_SIZE_MAX];
+	struct bytes data = make_data(client, text);
 	struct zk_request request;
 
 	choose_path(client, path);
-	zk_request_set_data(&request, bytes_of_text(path), make_data(client, text),
-			    choose_version(client, path));
-	submit(client, &request, path, false);
+	zk_request_set_data(&request, bytes_of_text(path), data, choose_version(client, path));
+	submit(client, &request, path, false, data);
 }
 
 static void delete_something(struct whole_client *client)
@@ -260,7 +296,7 @@ static void delete_something(struct whole_client *client)
 
 	choose_path(client, path);
 	zk_request_delete(&request, bytes_of_text(path), choose_version(client, path));
-	submit(client, &request, path, false);
+	submit(client, &request, path, false, BYTES_NULL);
 }
 
 static void set_acl(struct whole_client *client)
@@ -277,7 +313,7 @@ static void set_acl(struct whole_client *client)
 	if (zk_acls_parse(text, &buf, &acls))
 		ASSERT(!"the list can be read");
 	zk_request_set_acl(&request, bytes_of_text(path), &acls, -1);
-	submit(client, &request, path, false);
+	submit(client, &request, path, false, BYTES_NULL);
 	buf_release(&buf);
 }
 
@@ -301,7 +337,7 @@ static void ask_multi(struct whole_client *client)
 	if (below(client, 4) == 0)
 		zk_request_multi_check(&request, bytes_of_text("/n0"), 1);
 	zk_request_multi_end(&request);
-	submit(client, &request, path, false);
+	submit(client, &request, path, false, BYTES_NULL);
 }
 
 static void read_path(struct whole_client *client, int32_t opcode, struct bytes path, bool watch)
@@ -315,7 +351,7 @@ static void read_path(struct whole_client *client, int32_t opcode, struct bytes 
 		zk_request_exists(&request, path, watch);
 	else
 		zk_request_get_children2(&request, path, watch);
-	submit(client, &request, text, watch);
+	submit(client, &request, text, watch, BYTES_NULL);
 	free(text);
 }
 
@@ -334,7 +370,7 @@ static void read_something(struct whole_client *client)
 		break;
 	case 1:
 		zk_request_sync(&request, bytes_of_text("/"));
-		submit(client, &request, "/", false);
+		submit(client, &request, "/", false, BYTES_NULL);
 		break;
 	case 2:
 	case 3:
@@ -499,6 +535,7 @@ void whole_client_init(struct whole_client *client, struct sim_world *world, str
 	};
 	prng_init(&client->chance, seed);
 	list_init(&client->asked);
+	list_init(&client->refused);
 	map_init(&client->watched);
 	buf_init(&client->input, INPUT_SIZE_MAX);
 	sim_timer_init(&client->think, think, client);
@@ -513,6 +550,8 @@ void whole_client_release(struct whole_client *client)
 	if (client->client)
 		end_life(client);
 	sim_timer_stop(client->world, &client->think);
+	list_for_each_safe (&client->refused, at)
+		asked_free(list_item(at, struct asked, list));
 	map_release(&client->watched);
 	buf_release(&client->input);
 }
@@ -539,7 +578,7 @@ void whole_client_read_all(struct whole_client *client)
 	struct zk_request request;
 
 	zk_request_sync(&request, bytes_of_text("/"));
-	submit(client, &request, "/", false);
+	submit(client, &request, "/", false, BYTES_NULL);
 	whole_watch_each(client, read_watched);
 	whole_client_pump(client);
 }

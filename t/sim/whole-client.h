@@ -24,6 +24,7 @@
  *  - a sync shows what anybody was told of before it was asked for, but for the epoch of a
  *    leader that has been left
  *  - the event of a watch comes before the read that shows the change
+ *  - what was resolved after a loss was done, and what timed out was not, nor is it ever
  */
 enum { WHOLE_SENT_MAX = 2048 };
 
@@ -42,9 +43,10 @@ struct whole_client {
 	/* A life. */
 	struct zk_client *client; /* NULL: none */
 	struct sim_timer tick;
-	bool is_closing;   /* it has asked for its end */
-	bool is_over;      /* and has it */
-	struct list asked; /* struct asked: without their final reply */
+	bool is_closing;     /* it has asked for its end */
+	bool is_over;        /* and has it */
+	struct list refused; /* struct asked: it was told that they had no effect */
+	struct list asked;   /* struct asked: without their final reply */
 	struct map watched;
 	zxid_t seen;
 	bool has_prepared;
@@ -78,6 +80,8 @@ void whole_client_release(struct whole_client *client);
 void whole_client_stop(struct whole_client *client);
 /* It is connected, and nothing is asked. */
 bool whole_client_is_idle(const struct whole_client *client);
+/* At the end of the history. */
+void whole_client_check_refused(struct whole_client *client);
 /* Read everything that it watches, so that what it should have been told shows. */
 void whole_client_read_all(struct whole_client *client);
 

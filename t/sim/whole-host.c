@@ -13,6 +13,8 @@
 enum {
 	WALL_SKEW_MS_MAX = 500,
 	WAKE_US_MIN = 50,
+	PENDING_MAX_MIN = 2,
+	PENDING_MAX_MAX = 60,
 	CHECK_ONE_IN = 64,
 };
 
@@ -73,6 +75,11 @@ void whole_turn_end(struct whole_host *host)
 	int64_t at_us;
 
 	whole_perform_all(host);
+	if (host->replica && !host->world->has_failed) {
+		replica_set_intake(host->replica,
+				   sim_disk_pending(&host->disk) < host->pending_max);
+		whole_perform_all(host);
+	}
 	if (!host->replica || host->world->has_failed)
 		return;
 	check_status(host);
@@ -112,6 +119,7 @@ void whole_host_init(struct whole_host *host, struct sim_world *world, struct si
 	prng_init(&host->chance, seed);
 	host->wall_skew_ms = sim_between(&host->chance, -WALL_SKEW_MS_MAX, WALL_SKEW_MS_MAX);
 	sim_disk_init(&host->disk, world, host->sid, prng_next(&host->chance));
+	host->pending_max = (size_t)sim_between(&host->chance, PENDING_MAX_MIN, PENDING_MAX_MAX);
 	list_init(&host->links);
 	list_init(&host->streams);
 	host->rows = &host->tables[0];

@@ -25,7 +25,8 @@ struct whole_host {
 	struct whole_check *check;
 	int64_t sid;
 	struct replica_config config; /* its members belong to the caller */
-	int mutation;                 /* enum server_mutation */
+	enum server_mutation mutation;
+	size_t pending_max; /* what waits for the disk, beyond which no transactions are made */
 	struct prng chance;
 	struct sim_disk disk;
 	msec_t wall_skew_ms;

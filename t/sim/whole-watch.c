@@ -8,7 +8,7 @@
 
 struct watched {
 	struct map_entry entry;
-	char *path;       /* behind the type's letter */
+	char *path;
 	bool is_armed[2]; /* enum whole_watch */
 	bool exists[2];
 	zxid_t created[2];
