@@ -26,6 +26,7 @@ SH_TESTS = \
 	%D%/t2020-store.sh \
 	%D%/t2100-client-session.sh \
 	%D%/t2200-consensus.sh \
+	%D%/t2210-whole-replicas.sh \
 	%D%/t2900-kill9.sh \
 	%D%/t3000-mount.sh \
 	%D%/t3100-tree.sh \

@@ -200,6 +200,12 @@ void commit_apply(struct server *server, const struct txn *txn)
 {
 	if (server->role == SERVER_LEARNER)
 		forward_settle_syncs(server, &txn->header);
+	if (server->mutation == SERVER_MUTATION_CLOSE_UNAPPLIED && server->role == SERVER_LEARNER &&
+	    txn->header.type == ZK_OP_CLOSE_SESSION &&
+	    !establish_find(server, txn->header.session_id)) {
+		tree_set_zxid(server->tree, txn->header.zxid);
+		return;
+	}
 	apply_txn(&server->apply, txn);
 	check_digest(server, txn);
 	prep_applied(&server->prep, txn->header.zxid);

@@ -79,7 +79,7 @@ void establish_revalidated(struct server *server, session_id_t session_id, bool 
 
 	if (!connection || connection->state != CONNECTION_REVALIDATING)
 		return;
-	if (is_valid)
+	if (is_valid || server->mutation == SERVER_MUTATION_REVALIDATE_ALWAYS)
 		welcome(server, connection);
 	else
 		turn_away(server, connection);
@@ -179,6 +179,8 @@ void establish_connect(struct server *server, struct connection *connection, str
 
 	jute_reader_init(&reader, frame.data, bytes_size(frame), bytes_size(frame));
 	zk_connect_request_read(&reader, &request);
+	if (server->mutation == SERVER_MUTATION_ACCEPT_AHEAD)
+		request.last_zxid_seen = 0;
 	if (reader.error || request.last_zxid_seen > seen_zxid(server)) {
 		server_close_connection(server, connection);
 		return;

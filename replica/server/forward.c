@@ -155,6 +155,11 @@ void forward_write(struct server *server, struct connection *connection, int32_t
 		queued->kind = QUEUED_FORWARDED;
 		queued->zxid = server->proposed;
 		send_write(server, connection, xid, opcode, body);
+		if (server->mutation == SERVER_MUTATION_ANSWER_EARLY && opcode == ZK_OP_DELETE) {
+			queued->kind = QUEUED_FAILED;
+			queued->err = ZK_OK;
+			intake_drain(server, connection);
+		}
 	} else {
 		queued->kind = QUEUED_FAILED;
 		queued->err = code;
@@ -292,7 +297,8 @@ void forward_touch(struct server *server, struct connection *connection)
 	struct map_entry *entry;
 	struct touched *touched;
 
-	if (connection->touch_round == server->touch_round)
+	if (connection->touch_round == server->touch_round ||
+	    server->mutation == SERVER_MUTATION_NO_TOUCH)
 		return;
 	connection->touch_round = server->touch_round;
 	entry = map_find(&server->touched, key);

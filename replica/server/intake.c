@@ -122,7 +122,7 @@ static void take_read(struct server *server, struct connection *connection, int3
 {
 	struct queued *queued;
 
-	if (connection->queue_count == 0) {
+	if (connection->queue_count == 0 || server->mutation == SERVER_MUTATION_READ_OVERTAKES) {
 		read_execute(server, connection, xid, opcode, body, received_ms);
 		return;
 	}
@@ -137,6 +137,10 @@ static void take_sync(struct server *server, struct connection *connection, int3
 {
 	struct queued *queued;
 
+	if (server->mutation == SERVER_MUTATION_SYNC_AT_ONCE) {
+		take_read(server, connection, xid, ZK_OP_SYNC, body, received_ms);
+		return;
+	}
 	if (server->role == SERVER_LEARNER) {
 		forward_sync(server, connection, xid, body, received_ms);
 		return;

@@ -166,7 +166,8 @@ static void take_request(struct server *server, zab_link_t link, const struct za
 {
 	struct prep_request prep = {
 		.session_id = request->session_id,
-		.owner = link,
+		.owner = server->mutation == SERVER_MUTATION_OLD_OWNER_WRITES ? SESSION_OWNER_NONE
+									      : link,
 		.cxid = request->cxid,
 		.opcode = request->opcode,
 		.body = request->body,
@@ -308,7 +309,19 @@ void learners_take_held(struct server *server)
 void learners_take_request(struct server *server, zab_link_t link,
 			   const struct zab_request *request, const struct auth_ids *ids)
 {
-	if (!server->intake || find_learner(server, link))
+	struct learner *learner = find_learner(server, link);
+
+	if (server->mutation == SERVER_MUTATION_FORWARD_REORDERS && server->intake && !learner &&
+	    request->opcode == ZK_OP_SET_DATA) {
+		hold(server, link, request, ids);
+		return;
+	}
+	if (server->mutation == SERVER_MUTATION_FORWARD_REORDERS && server->intake && learner) {
+		take_request(server, link, request, ids);
+		take_held(server, learner);
+		return;
+	}
+	if (!server->intake || learner)
 		hold(server, link, request, ids);
 	else
 		take_request(server, link, request, ids);

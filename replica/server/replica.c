@@ -137,6 +137,7 @@ void replica_begin_server(struct replica *replica, enum server_role role, uint32
 		config.first_session_id = replica->next_session_id;
 	replica->server = server_new(&config, replica->tree);
 	server_set_digest_mismatches(replica->server, replica->replay.digest_mismatches);
+	server_set_mutation(replica->server, replica->mutation);
 	server_start(replica->server, role, epoch, replica->now_ms, replica->wall_ms);
 	if (role == SERVER_LEARNER)
 		server_note_proposed(replica->server, replica->appended);
@@ -162,6 +163,11 @@ msec_t replica_next_tick_ms(const struct replica *replica)
 	msec_t zab_ms = replica->zab ? zab_next_tick_ms(replica->zab) : INT64_MAX;
 
 	return server_ms < zab_ms ? server_ms : zab_ms;
+}
+
+void replica_set_mutation(struct replica *replica, enum server_mutation mutation)
+{
+	replica->mutation = mutation;
 }
 
 void replica_set_intake(struct replica *replica, bool allowed)

@@ -142,5 +142,7 @@ struct tree *replica_tree(struct replica *replica);
 const char *replica_mode(const struct replica *replica);
 
 void replica_check(const struct replica *replica);
+/* Of its servers, and its own (server.h). Only in t/. */
+void replica_set_mutation(struct replica *replica, enum server_mutation mutation);
 
 #endif

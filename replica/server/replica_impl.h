@@ -53,6 +53,7 @@ struct replica {
 	struct tree *tree;     /* NULL: dropped, the other one is not there yet */
 	struct replay replay;  /* of the tree, while nothing is served */
 	struct server *server; /* NULL: nothing is served */
+	enum server_mutation mutation;
 	bool is_started;
 	msec_t now_ms;
 	msec_t wall_ms;

@@ -28,7 +28,7 @@ static int take_session(session_id_t id, int32_t timeout_ms, void *data)
 	const struct staged staged = {.session = {.id = id, .timeout_ms = timeout_ms}};
 	int error = tree_load_session(replica->tree, id, timeout_ms);
 
-	if (error == 0)
+	if (error == 0 && replica->mutation != SERVER_MUTATION_STAGE_NO_SESSIONS)
 		stage(replica, &staged);
 	return error;
 }

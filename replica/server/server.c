@@ -154,6 +154,11 @@ void server_start(struct server *server, enum server_role role, uint32_t epoch, 
 		close_orphans(server);
 }
 
+void server_set_mutation(struct server *server, enum server_mutation mutation)
+{
+	server->mutation = mutation;
+}
+
 void server_set_digest_mismatches(struct server *server, uint64_t count)
 {
 	server->digest_mismatches = count;
@@ -222,9 +227,13 @@ static msec_t sessionless_end_ms(const struct server *server, const struct conne
 
 bool server_touch(struct server *server, struct connection *connection)
 {
+	int32_t timeout_ms = connection->timeout_ms;
+
+	if (server->mutation == SERVER_MUTATION_EXPIRE_EARLY)
+		timeout_ms /= 2;
 	if (makes_transactions(server))
-		return session_touch(&server->tracker, connection->session_id,
-				     connection->timeout_ms, server->now_ms);
+		return session_touch(&server->tracker, connection->session_id, timeout_ms,
+				     server->now_ms);
 	if (connection->state != CONNECTION_ESTABLISHED || connection->is_closing)
 		return false;
 	forward_touch(server, connection);

@@ -266,4 +266,26 @@ session_id_t server_watcher_session(const struct watcher *watcher);
 /* Recompute every invariant; O(everything). */
 void server_check(const struct server *server);
 
+/*
+ * Deliberate faults, for the simulator to prove that it catches them. Never set but in t/.
+ */
+enum server_mutation {
+	SERVER_MUTATION_NONE,
+	SERVER_MUTATION_READ_OVERTAKES,     /* a read does not wait for the writes before it */
+	SERVER_MUTATION_ANSWER_EARLY,       /* a learner answers a delete before it is applied */
+	SERVER_MUTATION_SYNC_AT_ONCE,       /* a learner answers sync by itself */
+	SERVER_MUTATION_REVALIDATE_ALWAYS,  /* a learner welcomes every session that comes back */
+	SERVER_MUTATION_ACCEPT_AHEAD,       /* a client that has seen more is not sent away */
+	SERVER_MUTATION_FORWARD_REORDERS,   /* a leader takes a learner's setData behind its next */
+	SERVER_MUTATION_NO_TOUCH,           /* a learner does not say whose clients are alive */
+	SERVER_MUTATION_EXPIRE_EARLY,       /* sessions expire after half their timeout */
+	SERVER_MUTATION_CLOSE_UNAPPLIED,    /* a learner keeps what is closed and not connected */
+	SERVER_MUTATION_NO_MISSED_EVENTS,   /* setWatches tells nothing that was missed */
+	SERVER_MUTATION_FORGET_SET_WATCHES, /* setWatches registers nothing */
+	SERVER_MUTATION_STAGE_NO_SESSIONS,  /* a snapshot's sessions do not reach the store */
+	SERVER_MUTATION_OLD_OWNER_WRITES, /* a session that has moved may write from where it was */
+	SERVER_MUTATION_COUNT,
+};
+void server_set_mutation(struct server *server, enum server_mutation mutation);
+
 #endif

@@ -111,6 +111,7 @@ struct server {
 	size_t step_at;
 	size_t step_capacity;
 	struct server_stats stats;
+	enum server_mutation mutation;
 };
 
 /* ---- action.c ---- */

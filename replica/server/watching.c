@@ -68,7 +68,9 @@ static void restore_data(struct server *server, struct connection *connection,
 {
 	const struct znode *znode = tree_find(server->tree, path);
 
-	if (!znode)
+	if (server->mutation == SERVER_MUTATION_NO_MISSED_EVENTS)
+		add(server, connection, WATCH_DATA, path, WATCH_STANDARD);
+	else if (!znode)
 		send_event(server, connection, -1, ZK_EVENT_NODE_DELETED, path);
 	else if (znode->stat.mzxid > set->relative_zxid)
 		send_event(server, connection, -1, ZK_EVENT_NODE_DATA_CHANGED, path);
@@ -142,6 +144,8 @@ enum zk_code watching_set_watches(struct server *server, struct connection *conn
 		return ZK_MARSHALLINGERROR;
 	if (has_persistent && (has_null(&set.persistent) || has_null(&set.persistent_recursive)))
 		return ZK_MARSHALLINGERROR;
+	if (server->mutation == SERVER_MUTATION_FORGET_SET_WATCHES)
+		return ZK_OK;
 	restore(server, connection, &set, &set.data, restore_data);
 	restore(server, connection, &set, &set.exist, restore_exist);
 	restore(server, connection, &set, &set.child, restore_child);

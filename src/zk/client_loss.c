@@ -49,7 +49,10 @@ static void count_loss(struct zk_client *client, struct call *call)
 	call->probe_step = ZK_PROBE_FIRST;
 }
 
-/* Those in flight are older than those that were still in doubt. */
+/*
+ * Those in flight are older than those that were still in doubt. Whatever became of them came
+ * behind what was answered before them.
+ */
 static void put_flight_in_doubt(struct zk_client *client)
 {
 	struct list older;
@@ -67,6 +70,8 @@ static void put_flight_in_doubt(struct zk_client *client)
 			continue;
 		}
 		count_loss(client, call);
+		if (call->base < client->last_zxid)
+			call->base = client->last_zxid;
 		list_append(&older, link);
 	}
 	client->flight_count = 0;
@@ -163,6 +168,28 @@ static void end_done(struct zk_client *client, struct call *call, const struct z
 			later->base = own;
 	}
 	zk_client_end_call(client, call, &reply);
+}
+
+/*
+ * A write that was sent again is answered: the one of this zxid. What is found where it wrote is
+ * of no request behind it, unless it is newer.
+ */
+void zk_client_note_answered(struct zk_client *client, struct call *call, zxid_t zxid)
+{
+	struct zk_subject answered;
+
+	if (list_is_empty(&client->doubt) || zk_call_is_read(call))
+		return;
+	answered = subject_of(client, call);
+	if (bytes_is_null(answered.path))
+		return;
+	list_for_each (&client->doubt, at) {
+		struct call *later = list_item(at, struct call, link);
+
+		if (later->base < zxid &&
+		    bytes_equal(subject_of(client, later).path, answered.path))
+			later->base = zxid;
+	}
 }
 
 /* What was found is told, for a caller who knows more than the session does. */

@@ -162,6 +162,7 @@ void zk_client_finish_close(struct zk_client *client);
 void zk_client_lost(struct zk_client *client);
 /* The call that is to be sent next among those in doubt; NULL: wait. May be a probe. */
 struct call *zk_client_next_in_doubt(struct zk_client *client);
+void zk_client_note_answered(struct zk_client *client, struct call *call, zxid_t zxid);
 void zk_client_probe_answered(struct zk_client *client, struct call *probe,
 			      const struct zk_reply_header *header, struct jute_reader *body);
 void zk_client_expire_calls(struct zk_client *client);

@@ -98,6 +98,8 @@ static void request_answered(struct zk_client *client, struct call *call,
 				       call->frame.size - ZK_REQUEST_HEAD_SIZE);
 
 	zk_watches_note_reply(&client->watches, call->opcode, record, header->err);
+	if (header->err == ZK_OK)
+		zk_client_note_answered(client, call, header->zxid);
 	zk_client_end_call(client, call, &reply);
 }
 

@@ -16,6 +16,7 @@ t_sim_libsim_a_SOURCES = \
 	%D%/sim-app.c %D%/sim-app.h \
 	%D%/sim-check.c %D%/sim-check.h %D%/sim-check-impl.h \
 	%D%/sim-client.c %D%/sim-client.h \
+	%D%/sim-clock.c %D%/sim-clock.h \
 	%D%/sim-cluster.c %D%/sim-cluster.h \
 	%D%/sim-disk.c %D%/sim-disk.h \
 	%D%/sim-driver.c \
@@ -33,6 +34,22 @@ sim_libs = t/sim/libsim.a replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a
 check_PROGRAMS += %D%/zabsim
 t_sim_zabsim_SOURCES = %D%/zabsim.c
 t_sim_zabsim_LDADD = $(sim_libs)
+
+# Whole replicas, and their clients, in the same world.
+check_PROGRAMS += %D%/replicasim
+t_sim_replicasim_SOURCES = %D%/replicasim.c \
+	%D%/whole-check.c %D%/whole-check.h \
+	%D%/whole-client.c %D%/whole-client.h %D%/whole-client-impl.h \
+	%D%/whole-driver.c \
+	%D%/whole-host.c %D%/whole-host.h %D%/whole-host-impl.h \
+	%D%/whole-rows.c %D%/whole-rows.h \
+	%D%/whole-run.c %D%/whole-run.h \
+	%D%/whole-store.c \
+	%D%/whole-stream.c \
+	%D%/whole-watch.c \
+	%D%/whole-wire.c
+t_sim_replicasim_LDADD = t/sim/libsim.a replica/server/libserver.a replica/tree/libtree.a \
+	replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(ZLIB_LIBS) $(CRYPTO_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += %D%/sim-scenarios

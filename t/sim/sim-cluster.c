@@ -183,3 +183,66 @@ bool sim_cluster_wait(struct sim_cluster *cluster, sim_condition_fn *condition, 
 			return false;
 	return !cluster->world.has_failed;
 }
+
+/* ---- as what can be broken ---- */
+
+static bool host_is_up(void *data, int64_t sid)
+{
+	return sim_replica_is_up(sim_cluster_replica(data, sid));
+}
+
+static void host_start(void *data, int64_t sid)
+{
+	sim_replica_start(sim_cluster_replica(data, sid));
+}
+
+static void host_crash(void *data, int64_t sid, bool is_silent)
+{
+	sim_replica_crash(sim_cluster_replica(data, sid), is_silent);
+}
+
+static void host_crash_later(void *data, int64_t sid, uint64_t actions)
+{
+	sim_cluster_replica(data, sid)->actions_left = actions;
+}
+
+static void host_pause(void *data, int64_t sid, int64_t until_us)
+{
+	sim_replica_pause(sim_cluster_replica(data, sid), until_us);
+}
+
+static void host_wipe(void *data, int64_t sid)
+{
+	sim_replica_wipe(sim_cluster_replica(data, sid));
+}
+
+static struct sim_disk *host_disk(void *data, int64_t sid)
+{
+	return &sim_cluster_replica(data, sid)->disk;
+}
+
+static int64_t host_leader(void *data)
+{
+	struct sim_replica *leader = sim_cluster_leader(data);
+
+	return leader ? leader->sid : 0;
+}
+
+struct sim_hosts sim_cluster_hosts(struct sim_cluster *cluster)
+{
+	return (struct sim_hosts){
+		.world = &cluster->world,
+		.net = &cluster->net,
+		.count = cluster->count,
+		.voter_count = cluster->voter_count,
+		.data = cluster,
+		.is_up = host_is_up,
+		.start = host_start,
+		.crash = host_crash,
+		.crash_later = host_crash_later,
+		.pause = host_pause,
+		.wipe = host_wipe,
+		.disk = host_disk,
+		.leader = host_leader,
+	};
+}

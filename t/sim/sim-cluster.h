@@ -6,6 +6,7 @@
 
 #include "t/sim/sim-check.h"
 #include "t/sim/sim-client.h"
+#include "t/sim/sim-faults.h"
 #include "t/sim/sim-net.h"
 #include "t/sim/sim-replica.h"
 #include "t/sim/sim-world.h"
@@ -59,6 +60,9 @@ struct sim_replica *sim_cluster_leader(struct sim_cluster *cluster);
 bool sim_cluster_is_whole(struct sim_cluster *cluster);
 /* Every server has delivered the whole history. */
 bool sim_cluster_is_current(struct sim_cluster *cluster);
+
+/* For who breaks them. */
+struct sim_hosts sim_cluster_hosts(struct sim_cluster *cluster);
 
 /* Run until it is true, for so long at most; false: it did not come, or the run has failed. */
 typedef bool sim_condition_fn(struct sim_cluster *cluster);

@@ -319,6 +319,12 @@ void sim_disk_stage_tree(struct sim_disk *disk, struct blob *tree)
 		      disk->world->now_us + sync_us(disk) * TREE_SYNCS);
 }
 
+void sim_disk_stage_rows(struct sim_disk *disk, struct blob *tree)
+{
+	ASSERT(disk->is_staging && !disk->stage_tree && !disk->staged.tree);
+	disk->staged.tree = blob_ref(tree);
+}
+
 /* What is under way to it is not waited for. */
 void sim_disk_abort(struct sim_disk *disk)
 {

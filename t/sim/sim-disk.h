@@ -128,6 +128,9 @@ void sim_disk_truncate(struct sim_disk *disk, zxid_t zxid);
 /* Appends go to a new generation from here on; its tree comes by sim_disk_stage_tree. */
 void sim_disk_stage(struct sim_disk *disk, zxid_t base);
 void sim_disk_stage_tree(struct sim_disk *disk, struct blob *tree);
+/* ... or it is durable with its installation, which is asked for next: its pieces were staged as
+ * they came. */
+void sim_disk_stage_rows(struct sim_disk *disk, struct blob *tree);
 void sim_disk_install(struct sim_disk *disk, uint32_t accepted, uint32_t current);
 void sim_disk_abort(struct sim_disk *disk);
 /* One at a time, and none while a generation is being installed; keeps a reference. */

@@ -45,45 +45,61 @@ static const char *fault_name(enum fault_type type)
 static void cut(struct sim_fault *fault, int64_t from, int64_t to)
 {
 	fault->cuts[from][to]++;
-	sim_net_cut(&fault->faults->cluster->net, from, to);
+	sim_net_cut(fault->faults->hosts.net, from, to);
 }
 
 static void crash(struct sim_faults *faults, int64_t sid)
 {
-	struct sim_replica *replica = sim_cluster_replica(faults->cluster, sid);
+	const struct sim_hosts *hosts = &faults->hosts;
 
-	if (sim_replica_is_up(replica))
-		sim_replica_crash(replica, sim_one_in(&faults->chance, 4));
+	if (hosts->is_up(hosts->data, sid))
+		hosts->crash(hosts->data, sid, sim_one_in(&faults->chance, 4));
+}
+
+static void start_all(struct sim_faults *faults)
+{
+	const struct sim_hosts *hosts = &faults->hosts;
+
+	for (int sid = 1; sid <= hosts->count; sid++)
+		if (!hosts->is_up(hosts->data, sid))
+			hosts->start(hosts->data, sid);
 }
 
 /* Every server that stays has been in sync with an epoch, so that they are an ensemble without it.
  */
 static bool can_be_wiped(struct sim_faults *faults, int64_t sid)
 {
-	struct sim_cluster *cluster = faults->cluster;
+	const struct sim_hosts *hosts = &faults->hosts;
 
-	if (faults->was_wiped || sid > cluster->voter_count || cluster->voter_count < 3)
+	if (faults->was_wiped || sid > hosts->voter_count || hosts->voter_count < 3)
 		return false;
-	for (int other = 1; other <= cluster->voter_count; other++)
-		if (other != sid && sim_disk_is_empty(&sim_cluster_replica(cluster, other)->disk))
+	for (int other = 1; other <= hosts->voter_count; other++)
+		if (other != sid && sim_disk_is_empty(hosts->disk(hosts->data, other)))
 			return false;
 	return true;
 }
 
+static bool is_node(const struct sim_hosts *hosts, int sid)
+{
+	return sid <= hosts->count ||
+	       (sim_net_is_client(sid) && sid < SIM_NODES_MAX + hosts->client_count);
+}
+
 static void partition(struct sim_fault *fault)
 {
-	struct sim_cluster *cluster = fault->faults->cluster;
+	const struct sim_hosts *hosts = &fault->faults->hosts;
 	uint64_t sides = prng_next(&fault->faults->chance);
 
-	for (int a = 1; a <= cluster->count; a++)
-		for (int b = 1; b <= cluster->count; b++)
-			if ((sides >> a & 1) != (sides >> b & 1))
+	for (int a = 1; a < SIM_NET_NODES_MAX; a++)
+		for (int b = 1; b < SIM_NET_NODES_MAX; b++)
+			if (is_node(hosts, a) && is_node(hosts, b) &&
+			    (sides >> a & 1) != (sides >> b & 1))
 				cut(fault, a, b);
 }
 
 static void isolate(struct sim_fault *fault)
 {
-	for (int other = 1; other <= fault->faults->cluster->count; other++)
+	for (int other = 1; other <= fault->faults->hosts.count; other++)
 		if (other != fault->sid) {
 			cut(fault, other, fault->sid);
 			cut(fault, fault->sid, other);
@@ -92,7 +108,7 @@ static void isolate(struct sim_fault *fault)
 
 static void cut_one_way(struct sim_fault *fault)
 {
-	int count = fault->faults->cluster->count;
+	int count = fault->faults->hosts.count;
 	int64_t other = sim_between(&fault->faults->chance, 1, count);
 
 	if (other == fault->sid)
@@ -106,19 +122,21 @@ static void cut_one_way(struct sim_fault *fault)
 static void begin(struct sim_fault *fault)
 {
 	struct sim_faults *faults = fault->faults;
-	struct sim_cluster *cluster = faults->cluster;
-	struct sim_replica *replica = sim_cluster_replica(cluster, fault->sid);
+	const struct sim_hosts *hosts = &faults->hosts;
+	struct sim_disk *disk = hosts->disk(hosts->data, fault->sid);
+	bool is_up = hosts->is_up(hosts->data, fault->sid);
 
 	switch ((enum fault_type)fault->type) {
 	case FAULT_CRASH:
 		crash(faults, fault->sid);
 		break;
 	case FAULT_CRASH_LATER:
-		if (sim_replica_is_up(replica))
-			replica->actions_left = 1 + prng_below(&faults->chance, ACTIONS_MAX);
+		if (is_up)
+			hosts->crash_later(hosts->data, fault->sid,
+					   1 + prng_below(&faults->chance, ACTIONS_MAX));
 		break;
 	case FAULT_POWER:
-		for (int sid = 1; sid <= cluster->count; sid++)
+		for (int sid = 1; sid <= hosts->count; sid++)
 			crash(faults, sid);
 		break;
 	case FAULT_PARTITION:
@@ -131,27 +149,26 @@ static void begin(struct sim_fault *fault)
 		cut_one_way(fault);
 		break;
 	case FAULT_BREAK:
-		(void)sim_net_break_one(&cluster->net); /* there may be none */
+		(void)sim_net_break_one(hosts->net); /* there may be none */
 		break;
 	case FAULT_SLOW_DISK:
-		sim_disk_set_slowness(&replica->disk,
-				      sim_between(&faults->chance, 5, SLOWNESS_MAX));
+		sim_disk_set_slowness(disk, sim_between(&faults->chance, 5, SLOWNESS_MAX));
 		break;
 	case FAULT_FULL_DISK:
-		replica->disk.is_full = true;
+		disk->is_full = true;
 		break;
 	case FAULT_PAUSE:
-		if (sim_replica_is_up(replica))
-			sim_replica_pause(replica, cluster->world.now_us +
-							   sim_between(&faults->chance,
-								       SHORT_US_MIN, LONG_US_MAX));
+		if (is_up)
+			hosts->pause(hosts->data, fault->sid,
+				     hosts->world->now_us + sim_between(&faults->chance,
+									SHORT_US_MIN, LONG_US_MAX));
 		break;
 	case FAULT_WIPE:
 		if (!can_be_wiped(faults, fault->sid))
 			break;
 		faults->was_wiped = true;
 		crash(faults, fault->sid);
-		sim_replica_wipe(replica);
+		hosts->wipe(hosts->data, fault->sid);
 		break;
 	case FAULT_COUNT:
 		break;
@@ -161,49 +178,49 @@ static void begin(struct sim_fault *fault)
 static void repair(void *data)
 {
 	struct sim_fault *fault = data;
-	struct sim_cluster *cluster = fault->faults->cluster;
-	struct sim_replica *replica = sim_cluster_replica(cluster, fault->sid);
+	const struct sim_hosts *hosts = &fault->faults->hosts;
+	struct sim_disk *disk = hosts->disk(hosts->data, fault->sid);
 
 	ASSERT(fault->is_active);
 	fault->is_active = false;
-	sim_trace(&cluster->world, fault->sid, "repair", fault->type, 0, 0);
-	for (int from = 1; from <= cluster->count; from++)
-		for (int to = 1; to <= cluster->count; to++)
+	sim_trace(hosts->world, fault->sid, "repair", fault->type, 0, 0);
+	for (int from = 1; from < SIM_NET_NODES_MAX; from++)
+		for (int to = 1; to < SIM_NET_NODES_MAX; to++)
 			if (fault->cuts[from][to] > 0)
-				sim_net_mend(&cluster->net, from, to);
+				sim_net_mend(hosts->net, from, to);
 	switch ((enum fault_type)fault->type) {
 	case FAULT_SLOW_DISK:
-		sim_disk_set_slowness(&replica->disk, 1);
+		sim_disk_set_slowness(disk, 1);
 		break;
 	case FAULT_FULL_DISK:
-		replica->disk.is_full = false;
+		disk->is_full = false;
 		break;
 	case FAULT_CRASH_LATER:
-		replica->actions_left = 0;
+		hosts->crash_later(hosts->data, fault->sid, 0);
 		break;
 	case FAULT_POWER:
-		sim_cluster_start(cluster);
+		start_all(fault->faults);
 		return;
 	default:
 		break;
 	}
-	if (!sim_replica_is_up(replica))
-		sim_replica_start(replica);
+	if (!hosts->is_up(hosts->data, fault->sid))
+		hosts->start(hosts->data, fault->sid);
 }
 
 static int64_t choose_target(struct sim_faults *faults)
 {
-	struct sim_replica *leader = sim_cluster_leader(faults->cluster);
+	int64_t leader = faults->hosts.leader(faults->hosts.data);
 
-	if (leader && sim_one_in(&faults->chance, 2))
-		return leader->sid;
-	return sim_between(&faults->chance, 1, faults->cluster->count);
+	if (leader != 0 && sim_one_in(&faults->chance, 2))
+		return leader;
+	return sim_between(&faults->chance, 1, faults->hosts.count);
 }
 
 static void next_fault(void *data)
 {
 	struct sim_faults *faults = data;
-	struct sim_world *world = &faults->cluster->world;
+	struct sim_world *world = faults->hosts.world;
 	struct sim_fault *fault = NULL;
 
 	sim_timer_set(world, &faults->next,
@@ -226,9 +243,9 @@ static void next_fault(void *data)
 	begin(fault);
 }
 
-void sim_faults_init(struct sim_faults *faults, struct sim_cluster *cluster, uint64_t seed)
+void sim_faults_init(struct sim_faults *faults, const struct sim_hosts *hosts, uint64_t seed)
 {
-	*faults = (struct sim_faults){.cluster = cluster};
+	*faults = (struct sim_faults){.hosts = *hosts};
 	prng_init(&faults->chance, seed);
 	faults->pace_us_max = sim_between(&faults->chance, 60 * 1000, 800 * 1000);
 	sim_timer_init(&faults->next, next_fault, faults);
@@ -236,12 +253,12 @@ void sim_faults_init(struct sim_faults *faults, struct sim_cluster *cluster, uin
 		faults->active[i].faults = faults;
 		sim_timer_init(&faults->active[i].repair, repair, &faults->active[i]);
 	}
-	sim_timer_set(&cluster->world, &faults->next, cluster->world.now_us + PACE_US_MIN);
+	sim_timer_set(hosts->world, &faults->next, hosts->world->now_us + PACE_US_MIN);
 }
 
 void sim_faults_stop(struct sim_faults *faults)
 {
-	struct sim_world *world = &faults->cluster->world;
+	struct sim_world *world = faults->hosts.world;
 
 	sim_timer_stop(world, &faults->next);
 	for (int i = 0; i < SIM_FAULTS_MAX; i++)
@@ -249,18 +266,18 @@ void sim_faults_stop(struct sim_faults *faults)
 			sim_timer_stop(world, &faults->active[i].repair);
 			repair(&faults->active[i]);
 		}
-	for (int i = 0; i < faults->cluster->count; i++) {
-		struct sim_replica *replica = &faults->cluster->replicas[i];
+	for (int sid = 1; sid <= faults->hosts.count; sid++) {
+		struct sim_disk *disk = faults->hosts.disk(faults->hosts.data, sid);
 
-		sim_disk_set_slowness(&replica->disk, 1);
-		replica->disk.is_full = false;
+		sim_disk_set_slowness(disk, 1);
+		disk->is_full = false;
 	}
-	sim_cluster_start(faults->cluster);
+	start_all(faults);
 }
 
 void sim_faults_release(struct sim_faults *faults)
 {
-	struct sim_world *world = &faults->cluster->world;
+	struct sim_world *world = faults->hosts.world;
 
 	sim_timer_stop(world, &faults->next);
 	for (int i = 0; i < SIM_FAULTS_MAX; i++)

@@ -4,7 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "t/sim/sim-cluster.h"
+#include "t/sim/sim-disk.h"
+#include "t/sim/sim-net.h"
 
 /*
  * The nemesis: it breaks what can break, several things at once, as the seed
@@ -20,17 +21,36 @@
  */
 enum { SIM_FAULTS_MAX = 6 };
 
+/* The processes that it breaks, with their disks: 1 to count. */
+struct sim_hosts {
+	struct sim_world *world;
+	struct sim_net *net;
+	int count;
+	int voter_count;
+	int client_count; /* nodes of the network that a partition concerns, too */
+	void *data;
+	bool (*is_up)(void *data, int64_t sid);
+	void (*start)(void *data, int64_t sid);
+	void (*crash)(void *data, int64_t sid, bool is_silent);
+	/* When so many actions more are performed; 0: it is taken back. */
+	void (*crash_later)(void *data, int64_t sid, uint64_t actions);
+	void (*pause)(void *data, int64_t sid, int64_t until_us);
+	void (*wipe)(void *data, int64_t sid);
+	struct sim_disk *(*disk)(void *data, int64_t sid);
+	int64_t (*leader)(void *data); /* 0: there is none */
+};
+
 struct sim_fault {
 	struct sim_faults *faults;
 	bool is_active;
 	int type;
 	int64_t sid;
-	int cuts[SIM_NODES_MAX][SIM_NODES_MAX];
+	int cuts[SIM_NET_NODES_MAX][SIM_NET_NODES_MAX];
 	struct sim_timer repair;
 };
 
 struct sim_faults {
-	struct sim_cluster *cluster;
+	struct sim_hosts hosts;
 	struct prng chance;
 	struct sim_timer next;
 	int64_t pace_us_max;
@@ -38,7 +58,7 @@ struct sim_faults {
 	struct sim_fault active[SIM_FAULTS_MAX];
 };
 
-void sim_faults_init(struct sim_faults *faults, struct sim_cluster *cluster, uint64_t seed);
+void sim_faults_init(struct sim_faults *faults, const struct sim_hosts *hosts, uint64_t seed);
 /* No fault from here on; everything is repaired, and every process runs. */
 void sim_faults_stop(struct sim_faults *faults);
 void sim_faults_release(struct sim_faults *faults);

@@ -220,6 +220,8 @@ void sim_mail_node_changed(struct sim_mail *mail, int64_t sid)
 {
 	struct sim_net *net = mail->net;
 
+	if (sim_net_is_client(sid))
+		return;
 	for (int64_t peer = 1; peer < SIM_NODES_MAX; peer++) {
 		struct pair *pair;
 
@@ -238,9 +240,13 @@ void sim_mail_node_changed(struct sim_mail *mail, int64_t sid)
 void sim_mail_path_changed(struct sim_mail *mail, int64_t from, int64_t to)
 {
 	struct sim_net *net = mail->net;
-	struct pair *pair = pair_of(mail, from, to);
-	struct slot *slot = from < to ? &pair->up : &pair->down;
+	struct pair *pair;
+	struct slot *slot;
 
+	if (sim_net_is_client(from) || sim_net_is_client(to))
+		return;
+	pair = pair_of(mail, from, to);
+	slot = from < to ? &pair->up : &pair->down;
 	if (!sim_net_is_cut(net, from, to)) {
 		if (slot->flying && !sim_timer_is_set(&slot->timer))
 			sim_timer_set(net->world, &slot->timer,

@@ -57,13 +57,18 @@ void sim_net_init(struct sim_net *net, struct sim_world *world, uint64_t seed)
 
 static struct sim_node *node_of(struct sim_net *net, int64_t sid)
 {
-	ASSERT(sid > 0 && sid < SIM_NODES_MAX && net->nodes[sid].sid == sid);
+	ASSERT(sid > 0 && sid < SIM_NET_NODES_MAX && net->nodes[sid].sid == sid);
 	return &net->nodes[sid];
+}
+
+bool sim_net_is_client(int64_t sid)
+{
+	return sid >= SIM_NODES_MAX;
 }
 
 void sim_net_add(struct sim_net *net, int64_t sid, struct sim_endpoint endpoint)
 {
-	ASSERT(sid > 0 && sid < SIM_NODES_MAX);
+	ASSERT(sid > 0 && sid < SIM_NET_NODES_MAX);
 	net->nodes[sid] = (struct sim_node){.net = net, .sid = sid, .endpoint = endpoint};
 	sim_timer_init(&net->nodes[sid].connect_timer, try_to_connect, &net->nodes[sid]);
 }
@@ -302,7 +307,7 @@ static void try_to_connect(void *data)
 		sim_timer_set(net->world, &node->connect_timer, node->paused_until_us);
 	} else if (net->world->now_us > node->connect_until_us) {
 		connect_end(node, 0);
-	} else if (to->is_up && to->is_listening && !is_cut &&
+	} else if (to->is_up && (to->is_listening || sim_net_is_client(node->sid)) && !is_cut &&
 		   to->paused_until_us <= net->world->now_us) {
 		struct link *link = link_new(net, node->sid, to->sid);
 		uint64_t number = link->ends[0].number;
@@ -445,7 +450,7 @@ bool sim_net_break_one(struct sim_net *net)
 
 void sim_net_release(struct sim_net *net)
 {
-	for (int sid = 1; sid < SIM_NODES_MAX; sid++)
+	for (int sid = 1; sid < SIM_NET_NODES_MAX; sid++)
 		if (net->nodes[sid].sid)
 			sim_timer_stop(net->world, &net->nodes[sid].connect_timer);
 	list_for_each_safe (&net->links, at)

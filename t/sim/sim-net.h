@@ -10,7 +10,7 @@
 #include "t/sim/sim-world.h"
 
 /*
- * The network between the servers of a simulation.
+ * The network between the servers of a simulation, and their clients.
  *
  * A node is a machine with one process. What a process hears comes by the
  * callbacks of its endpoint; a scenario may put a puppet there. Between nodes:
@@ -18,7 +18,10 @@
  *  - links, the connections to a quorum port: FIFO both ways, with a delay that
  *    varies. A link never loses what lies between two packets that it delivered.
  *    A link has two numbers, one for each end, never used twice.
- *  - mail, the election connections (sim-mail.h): one slot a pair.
+ *  - mail, the election connections (sim-mail.h): one slot a pair, of servers.
+ *
+ * Clients are nodes, too. They have links only, which any server that is up accepts: it knows
+ * by the peer's number to which port that is.
  *
  * What can go wrong:
  *  - a path (from, to) is cut: what is under way stays there, in order, until it is mended
@@ -30,7 +33,10 @@
  *
  * No callback comes from inside a call of this module.
  */
-enum { SIM_NODES_MAX = 8 }; /* sids 1 to 7 */
+enum {
+	SIM_NODES_MAX = 8,      /* servers: sids 1 to 7 */
+	SIM_NET_NODES_MAX = 16, /* clients: from SIM_NODES_MAX on */
+};
 
 struct sim_endpoint {
 	void *data;
@@ -61,8 +67,8 @@ struct sim_net {
 	struct prng chance;
 	int64_t delay_us_min;
 	int64_t delay_us_max;
-	struct sim_node nodes[SIM_NODES_MAX];
-	int cuts[SIM_NODES_MAX][SIM_NODES_MAX]; /* from, to */
+	struct sim_node nodes[SIM_NET_NODES_MAX];
+	int cuts[SIM_NET_NODES_MAX][SIM_NET_NODES_MAX]; /* from, to */
 	struct list links;
 	uint64_t last_link;
 	struct sim_mail *mail;
@@ -71,6 +77,7 @@ struct sim_net {
 void sim_net_init(struct sim_net *net, struct sim_world *world, uint64_t seed);
 void sim_net_release(struct sim_net *net);
 
+bool sim_net_is_client(int64_t sid);
 void sim_net_add(struct sim_net *net, int64_t sid, struct sim_endpoint endpoint);
 /* Its process starts, or ends: without a word that anybody hears for seconds, if is_silent. */
 void sim_net_up(struct sim_net *net, int64_t sid);

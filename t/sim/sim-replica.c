@@ -11,28 +11,20 @@
 enum {
 	TREE_US_MIN = 20 * 1000,
 	TREE_US_MAX = 400 * 1000,
-	CLOCK_MS_MAX = 1000 * 1000 * 1000,
-	DRIFT_PPM_MAX = 50 * 1000, /* far beyond any quartz */
 	/* A core that wants to be called at once, again and again, is called so often. */
 	WAKE_US_MIN = 50,
-	MILLION = 1000 * 1000,
 };
 
 /* ---- its clock ---- */
 
 static msec_t local_ms(const struct sim_replica *replica)
 {
-	int64_t elapsed_us = replica->world->now_us - replica->started_us;
-
-	return replica->clock_ms + elapsed_us * (MILLION + replica->drift_ppm) / MILLION / 1000;
+	return sim_clock_ms(&replica->clock, replica->world);
 }
 
-/* The first moment at which its clock says so, or a little later. */
 int64_t sim_world_us(const struct sim_replica *replica, msec_t at_ms)
 {
-	int64_t elapsed_us = (at_ms - replica->clock_ms) * 1000;
-
-	return replica->started_us + elapsed_us * MILLION / (MILLION + replica->drift_ppm) + 1;
+	return sim_clock_us(&replica->clock, at_ms);
 }
 
 bool sim_is_paused(struct sim_replica *replica, struct sim_timer *timer)
@@ -312,9 +304,7 @@ void sim_replica_start(struct sim_replica *replica)
 	};
 	sim_trace(replica->world, replica->sid, "start", sim_disk_logged(&replica->disk),
 		  durable.committed_zxid, durable.tree_zxid);
-	replica->started_us = replica->world->now_us;
-	replica->clock_ms = sim_between(&replica->chance, 1, CLOCK_MS_MAX);
-	replica->drift_ppm = sim_between(&replica->chance, -DRIFT_PPM_MAX, DRIFT_PPM_MAX);
+	sim_clock_start(&replica->clock, replica->world, &replica->chance);
 	replica->paused_until_us = 0;
 	replica->app = sim_app_new();
 	replica->zab = zab_new(&replica->config, &durable);

@@ -7,6 +7,7 @@
 #include "replica/zab/zab.h"
 #include "t/sim/sim-app.h"
 #include "t/sim/sim-check.h"
+#include "t/sim/sim-clock.h"
 #include "t/sim/sim-disk.h"
 #include "t/sim/sim-net.h"
 
@@ -48,9 +49,7 @@ struct sim_replica {
 	/* A process. */
 	struct zab *zab; /* NULL: it is down */
 	struct sim_app *app;
-	int64_t started_us;
-	msec_t clock_ms; /* what its clock says at its start */
-	int64_t drift_ppm;
+	struct sim_clock clock;
 	int64_t paused_until_us;
 	uint64_t actions_left; /* it crashes when they are done; 0: it does not */
 	int64_t survivors;     /* of what its disk was asked for, at a crash; -1: by chance */

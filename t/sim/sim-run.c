@@ -50,6 +50,7 @@ void sim_run(const struct sim_options *options, struct sim_outcome *ret_outcome)
 	struct sim_cluster *cluster = mem_zalloc(sizeof(*cluster));
 	struct sim_faults *faults = mem_zalloc(sizeof(*faults));
 	struct sim_world *world = &cluster->world;
+	struct sim_hosts hosts;
 	int64_t repaired_us;
 
 	sim_cluster_init(cluster, options);
@@ -60,7 +61,8 @@ void sim_run(const struct sim_options *options, struct sim_outcome *ret_outcome)
 	if (!cluster->replicas[0].config.may_bootstrap &&
 	    !sim_cluster_wait(cluster, sim_cluster_is_whole, SIM_RECOVERY_MS_MAX))
 		sim_fail(world, "the ensemble has not begun after %d ms", SIM_RECOVERY_MS_MAX);
-	sim_faults_init(faults, cluster, prng_next(&cluster->chance));
+	hosts = sim_cluster_hosts(cluster);
+	sim_faults_init(faults, &hosts, prng_next(&cluster->chance));
 	sim_world_run_until(world, world->now_us + cluster->options.chaos_ms * 1000);
 	repaired_us = world->now_us;
 	if (!world->has_failed) {

@@ -1516,6 +1516,55 @@ static void second_loss_keeps_the_order_of_requests(void **state)
 	end(w);
 }
 
+/* The first is sent again, and makes it: the second must not take that for its own. */
+static void a_request_that_was_sent_again_is_no_proof_for_the_next_one(void **state)
+{
+	const struct node made = {true, BASE + 60, BASE + 60, 0, SESSION, "ours"};
+	struct world *w = begin_established(NULL);
+	struct zk_request request;
+
+	build(&request, ZK_INTENT_CREATE_EPHEMERAL);
+	submit(w, &request, 1);
+	build(&request, ZK_INTENT_CREATE_EPHEMERAL);
+	submit(w, &request, 2);
+	pump(w);
+	lose(w);
+	come_back(w);
+	take_probe(w, "/n");
+	show(w, &(struct node){false, 0, 0, 0, 0, NULL});
+	take(w, ZK_OP_CREATE2);
+	answer(w, BASE + 60, ZK_OK);
+	take_probe(w, "/n");
+	show(w, &made);
+	take(w, ZK_OP_CREATE2);
+	answer(w, BASE + 61, ZK_NODEEXISTS);
+	assert_int_equal(w->notes[1].outcome, ZK_OUTCOME_REPLIED);
+	assert_int_equal(w->notes[1].code, ZK_NODEEXISTS);
+	end(w);
+}
+
+/* ... nor one that was answered before the loss. */
+static void a_request_that_was_answered_is_no_proof_for_the_next_one(void **state)
+{
+	const struct node made = {true, BASE + 30, BASE + 30, 0, SESSION, "ours"};
+	struct world *w = begin_established(NULL);
+	struct zk_request request;
+
+	build(&request, ZK_INTENT_CREATE_EPHEMERAL);
+	submit(w, &request, 1);
+	build(&request, ZK_INTENT_CREATE_EPHEMERAL);
+	submit(w, &request, 2);
+	pump(w);
+	take(w, ZK_OP_CREATE2);
+	answer(w, BASE + 30, ZK_OK);
+	lose(w);
+	come_back(w);
+	take_probe(w, "/n");
+	show(w, &made);
+	take(w, ZK_OP_CREATE2);
+	end(w);
+}
+
 /* What came behind a request that was done was done later still. */
 static void a_resolved_request_makes_the_next_ones_base_newer(void **state)
 {
@@ -2108,6 +2157,8 @@ int main(void)
 		cmocka_unit_test(unreadable_state_leaves_it_unknown),
 		cmocka_unit_test(judging_keeps_the_order_of_requests),
 		cmocka_unit_test(second_loss_keeps_the_order_of_requests),
+		cmocka_unit_test(a_request_that_was_sent_again_is_no_proof_for_the_next_one),
+		cmocka_unit_test(a_request_that_was_answered_is_no_proof_for_the_next_one),
 		cmocka_unit_test(a_resolved_request_makes_the_next_ones_base_newer),
 		cmocka_unit_test(after_two_losses_a_request_is_sent_alone),
 		cmocka_unit_test(third_loss_makes_it_unknown_and_frees_the_rest),
