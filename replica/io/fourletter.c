@@ -12,6 +12,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "replica/io/fourletter_dump.h"
 #include "replica/tree/watch.h"
 #include "src/base/mem.h"
 #include "src/zk/opcode.h"
@@ -321,75 +322,114 @@ static void print_value(struct buf *answer, const char *name, uint64_t value)
 	buf_printf(answer, "zk_%s\t%llu\n", name, (unsigned long long)value);
 }
 
-static void print_limits(struct buf *answer)
+static void print_descriptor_limit(struct buf *answer)
 {
 	struct rlimit limit;
 
-	print_value(answer, "open_file_descriptor_count", open_descriptor_count());
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
 		print_value(answer, "max_file_descriptor_count", limit.rlim_cur);
 }
 
-static void print_peer_state(const struct fourletter_view *view, struct buf *answer)
-{
-	struct zab_status status;
-
-	zab_get_status(replica_zab(view->replica), &status);
-	buf_printf(answer, "zk_peer_state\t%s - broadcast\n", zab_state_name(status.state));
-}
+/* What mntr tells, and of whom. */
+struct monitored {
+	const struct fourletter_view *view;
+	struct server_stats stats;
+	struct zab_status status; /* of an ensemble's member */
+	bool is_member;
+	bool is_leader;
+};
 
 static void print_size(struct buf *answer, const char *name, int64_t size)
 {
 	buf_printf(answer, "zk_%s_proposal_size\t%lld\n", name, (long long)size);
 }
 
-/* What an ensemble's server has besides. */
-static void print_quorum(const struct fourletter_view *view, struct buf *answer)
+static void print_average_latency(const struct server_stats *stats, struct buf *answer)
 {
-	struct zab_status status;
-
-	zab_get_status(replica_zab(view->replica), &status);
-	print_value(answer, "quorum_size", config_voter_count(view->config));
-	if (status.state != ZAB_LEADING)
-		return;
-	print_value(answer, "learners", status.learner_count);
-	print_value(answer, "synced_followers", status.synced_follower_count);
-	print_value(answer, "synced_observers", status.synced_observer_count);
-	print_value(answer, "synced_non_voting_followers", 0);
-	print_size(answer, "last", view->proposals->last);
-	print_size(answer, "min", view->proposals->min);
-	print_size(answer, "max", view->proposals->max);
+	buf_append_text(answer, "zk_avg_latency\t");
+	fourletter_print_average(answer, stats->latency_sum_ms, stats->latency_count);
+	buf_append_text(answer, "\n");
 }
 
-/* The gauges of Apache's mntr that this server has; it keeps none of its summaries. */
+static void print_identity(const struct monitored *at, struct buf *answer)
+{
+	buf_printf(answer, "zk_version\t%s\nzk_server_state\t%s\n", version,
+		   replica_mode(at->view->replica));
+	if (at->is_member)
+		buf_printf(answer, "zk_peer_state\t%s - broadcast\n",
+			   zab_state_name(at->status.state));
+	if (at->status.state == ZAB_OBSERVING)
+		print_value(answer, "observer_master_id", (uint64_t)at->status.leader);
+}
+
+static void print_learners(const struct monitored *at, struct buf *answer)
+{
+	print_value(answer, "synced_non_voting_followers", 0);
+	print_value(answer, "synced_observers", at->status.synced_observer_count);
+}
+
+static void print_load(const struct monitored *at, struct buf *answer)
+{
+	const struct server_stats *stats = &at->stats;
+	const struct fourletter_view *view = at->view;
+
+	print_value(answer, "ephemerals_count", stats->ephemeral_count);
+	print_value(answer, "num_alive_connections", view->clients->count);
+	print_average_latency(stats, answer);
+	if (at->is_leader)
+		print_size(answer, "min", view->proposals->min);
+	print_value(answer, "outstanding_requests", stats->outstanding);
+	print_value(answer, "znode_count", stats->znode_count);
+	print_value(answer, "global_sessions", stats->session_count);
+	print_value(answer, "packets_sent", stats->packets_sent);
+	print_value(answer, "packets_received", stats->packets_received + *view->word_count);
+	if (at->is_leader) {
+		print_size(answer, "max", view->proposals->max);
+		print_value(answer, "synced_followers", at->status.synced_follower_count);
+	}
+	print_value(answer, "watch_count", stats->watch_count);
+	if (at->is_leader)
+		print_learners(at, answer);
+}
+
+static void print_rest(const struct monitored *at, struct buf *answer)
+{
+	const struct fourletter_view *view = at->view;
+
+	print_value(answer, "min_latency", (uint64_t)at->stats.latency_min_ms);
+	print_descriptor_limit(answer);
+	print_value(answer, "approximate_data_size", at->stats.data_size);
+	print_value(answer, "open_file_descriptor_count", open_descriptor_count());
+	if (at->is_leader) {
+		print_size(answer, "last", view->proposals->last);
+		print_value(answer, "leader_uptime", (uint64_t)(view->now_ms - view->role_ms));
+	}
+	print_value(answer, "local_sessions", 0);
+	print_value(answer, "uptime", (uint64_t)(view->now_ms - view->started_ms));
+	print_value(answer, "max_latency", (uint64_t)at->stats.latency_max_ms);
+	if (at->is_leader)
+		print_value(answer, "learners", at->status.learner_count);
+	if (at->is_member)
+		print_value(answer, "quorum_size", config_voter_count(view->config));
+	print_value(answer, "digest_mismatches_count", at->stats.digest_mismatches);
+}
+
+/*
+ * The gauges of Apache's mntr that this server has, and the one counter that tells of damage; it
+ * keeps none of its summaries. The order is Apache 3.8's, which is a hash table's.
+ */
 static void answer_mntr(const struct fourletter_view *view, struct buf *answer)
 {
-	struct server_stats stats;
+	struct monitored monitored = {.view = view};
 
-	server_get_stats(replica_server(view->replica), &stats);
-	buf_printf(answer, "zk_version\t%s\nzk_server_state\t%s\n", version,
-		   replica_mode(view->replica));
-	if (replica_zab(view->replica))
-		print_peer_state(view, answer);
-	buf_append_text(answer, "zk_avg_latency\t");
-	fourletter_print_average(answer, stats.latency_sum_ms, stats.latency_count);
-	buf_append_text(answer, "\n");
-	print_value(answer, "min_latency", (uint64_t)stats.latency_min_ms);
-	print_value(answer, "max_latency", (uint64_t)stats.latency_max_ms);
-	print_value(answer, "packets_received", stats.packets_received + *view->word_count);
-	print_value(answer, "packets_sent", stats.packets_sent);
-	print_value(answer, "num_alive_connections", view->clients->count);
-	print_value(answer, "outstanding_requests", stats.outstanding);
-	print_value(answer, "uptime", (uint64_t)(view->now_ms - view->started_ms));
-	print_value(answer, "znode_count", stats.znode_count);
-	print_value(answer, "watch_count", stats.watch_count);
-	print_value(answer, "ephemerals_count", stats.ephemeral_count);
-	print_value(answer, "approximate_data_size", stats.data_size);
-	print_value(answer, "global_sessions", stats.session_count);
-	print_value(answer, "local_sessions", 0);
-	print_limits(answer);
-	if (replica_zab(view->replica))
-		print_quorum(view, answer);
+	server_get_stats(replica_server(view->replica), &monitored.stats);
+	monitored.is_member = replica_zab(view->replica) != NULL;
+	if (monitored.is_member)
+		zab_get_status(replica_zab(view->replica), &monitored.status);
+	monitored.is_leader = is_leader(view);
+	print_identity(&monitored, answer);
+	print_load(&monitored, answer);
+	print_rest(&monitored, answer);
 }
 
 /* ---- wchs, wchc, wchp: the data table's watches, as in Java ---- */
@@ -514,11 +554,12 @@ struct word {
  * not have; it is answered as if the whitelist left it out.
  */
 static const struct word words[] = {
-	{"conf", answer_conf}, {"cons", answer_cons}, {"crst", answer_crst}, {"dirs", answer_dirs},
-	{"dump", NULL},        {"envi", answer_envi}, {"gtmk", answer_gtmk}, {"ruok", answer_ruok},
-	{"stmk", NULL},        {"srst", answer_srst}, {"srvr", answer_srvr}, {"stat", answer_stat},
-	{"wchc", answer_wchc}, {"wchp", answer_wchp}, {"wchs", answer_wchs}, {"mntr", answer_mntr},
-	{"isro", answer_isro}, {"hash", NULL},
+	{"conf", answer_conf}, {"cons", answer_cons},     {"crst", answer_crst},
+	{"dirs", answer_dirs}, {"dump", fourletter_dump}, {"envi", answer_envi},
+	{"gtmk", answer_gtmk}, {"ruok", answer_ruok},     {"stmk", NULL},
+	{"srst", answer_srst}, {"srvr", answer_srvr},     {"stat", answer_stat},
+	{"wchc", answer_wchc}, {"wchp", answer_wchp},     {"wchs", answer_wchs},
+	{"mntr", answer_mntr}, {"isro", answer_isro},     {"hash", NULL},
 };
 
 enum { WORD_COUNT = sizeof(words) / sizeof(words[0]) };

@@ -41,6 +41,7 @@ struct fourletter_view {
 	int client_port;
 	uint64_t *word_count; /* words answered since srst: each is a packet received */
 	msec_t started_ms;
+	msec_t role_ms; /* since when it serves in its role */
 	msec_t now_ms;
 	msec_t wall_ms;
 };

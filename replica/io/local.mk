@@ -6,6 +6,7 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/config_keys.c %D%/config_keys.h \
 	%D%/data_dir.c %D%/data_dir.h \
 	%D%/fourletter.c %D%/fourletter.h \
+	%D%/fourletter_dump.c %D%/fourletter_dump.h \
 	%D%/initiation.c %D%/initiation.h \
 	%D%/log_print.c %D%/log_print.h \
 	%D%/node.c %D%/node.h %D%/node_impl.h \

@@ -57,6 +57,7 @@ static void perform_role(struct node *node, const struct zab_action *action)
 	log_debug("node", "%s%s", zab_state_name(action->state),
 		  action->is_serving ? ", serving" : "");
 	node->proposals = (struct fourletter_proposals){-1, -1, -1};
+	node->role_ms = loop_now_ms(node->loop);
 	if (action->is_serving)
 		data_dir_forget_bootstrap(node->config->data_dir);
 }

@@ -113,6 +113,7 @@ static bool on_word(struct conn *conn, const char word[4], void *data)
 		.client_port = node->client_port,
 		.word_count = &node->word_count,
 		.started_ms = node->started_ms,
+		.role_ms = node->role_ms,
 		.now_ms = loop_now_ms(node->loop),
 		.wall_ms = node_wall_ms(),
 	};

@@ -59,6 +59,7 @@ struct node {
 	msec_t timer_ms;   /* what the timer is set to */
 	msec_t changed_ms; /* since when the tree is ahead of its database; 0: it is not */
 	msec_t started_ms;
+	msec_t role_ms;    /* since when it serves as leader or learner */
 	msec_t refused_ms; /* when a refused connection was last logged */
 	enum node_staging staging;
 	bool wants_reload;   /* the tree in memory was given up for one that did not come */

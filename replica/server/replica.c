@@ -84,6 +84,23 @@ int replica_recover(struct replica *replica, zxid_t zxid, struct bytes txn)
 	return replay_txn(&replica->replay, zxid, txn);
 }
 
+/*
+ * The configuration as clients read it. That is no transaction: each server says what it was
+ * configured with, from when on, to its own tree, which is why the znode is in no digest
+ * (ZKDatabase.initConfigInZKDatabase). The store gets it with the next write-out.
+ */
+void replica_set_config(struct replica *replica)
+{
+	const struct members *members = replica->zab ? zab_members(replica->zab) : NULL;
+
+	if (!members)
+		return;
+	/* If an old leader's transactions have deleted it, it stays so. */
+	(void)tree_set_data(replica->tree, bytes_of_text(TREE_CONFIG_PATH),
+			    bytes_of(members->text, members->text_size), -1, members->version,
+			    replica->wall_ms);
+}
+
 void replica_start(struct replica *replica, msec_t now_ms, msec_t wall_ms)
 {
 	ASSERT(!replica->is_started);
@@ -92,6 +109,7 @@ void replica_start(struct replica *replica, msec_t now_ms, msec_t wall_ms)
 	replica->wall_ms = wall_ms;
 	ASSERT(tree_zxid(replica->tree) <= replica->committed);
 	replica->committed = tree_zxid(replica->tree);
+	replica_set_config(replica);
 	if (replica->zab)
 		zab_start(replica->zab, now_ms);
 	else
@@ -253,6 +271,7 @@ void replica_reloaded(struct replica *replica, struct tree *tree)
 	ASSERT(replica->is_reloading && !replica->tree);
 	ASSERT(tree_zxid(tree) == replica->committed);
 	replica_set_tree(replica, tree);
+	replica_set_config(replica);
 	replica->is_reloading = false;
 }
 

@@ -32,6 +32,10 @@
  * rows pass to the store, so memory never holds two. If the stream breaks, REPLICA_RELOAD asks for
  * the old one from the disk; nothing that the core wants is done before it is back, so that the
  * replica neither votes nor leads nor follows.
+ *
+ * An ensemble's replica writes its configuration into /zookeeper/config of every tree that it
+ * gets, at the start, from a leader or from the disk: no transaction, the one znode in which
+ * replicas differ, by its mtime.
  */
 struct replica;
 

@@ -95,6 +95,8 @@ struct replica {
 
 /* The tree is another one, or (NULL) there is none for now; the old one is freed. */
 void replica_set_tree(struct replica *replica, struct tree *tree);
+/* /zookeeper/config of a tree that came from the disk or a leader says what is configured here. */
+void replica_set_config(struct replica *replica);
 /* A role ends: its server goes, and who was connected to it. */
 void replica_drop_server(struct replica *replica);
 /* A role begins in which clients are served. */

@@ -128,6 +128,8 @@ bool replica_take_staged(struct replica *replica, struct replica_action *ret_act
 void replica_install_snapshot(struct replica *replica, struct replica_action *action)
 {
 	ASSERT(replica->is_staging && tree_zxid(replica->tree) == action->zab.zxid);
+	/* Its rows are staged as the leader sent them; this one is the first change to them. */
+	replica_set_config(replica);
 	action->digest = tree_digest(replica->tree);
 	replica->is_staging = false;
 	replica->is_installing = true;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "replica/tree/request.h"
+#include "replica/tree/tree.h"
 #include "replica/tree/txn.h"
 #include "src/base/assert.h"
 #include "src/zk/opcode.h"
@@ -92,7 +93,7 @@ static bool is_special(struct bytes path)
 {
 	return bytes_equal_text(path, "/") || bytes_equal_text(path, "/zookeeper") ||
 	       bytes_equal_text(path, "/zookeeper/quota") ||
-	       bytes_equal_text(path, "/zookeeper/config");
+	       bytes_equal_text(path, TREE_CONFIG_PATH);
 }
 
 /* ---- create ---- */

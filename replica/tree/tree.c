@@ -184,7 +184,7 @@ struct tree *tree_new(bool extended_types)
 	add_system_znode(tree, "/zookeeper", zk_acls_open(), 0);
 	add_system_znode(tree, "/zookeeper/quota", zk_acls_open(), 0);
 	/* Java sets config's ACL after it made the znode, and counts from -1 to say so. */
-	add_system_znode(tree, "/zookeeper/config", zk_acls_read_only(), -1);
+	add_system_znode(tree, TREE_CONFIG_PATH, zk_acls_read_only(), -1);
 	return tree;
 }
 

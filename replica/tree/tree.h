@@ -56,6 +56,9 @@ struct tree_ephemeral {
 
 struct tree;
 
+/* The system node that tells the members of an ensemble; a standalone's is empty. */
+#define TREE_CONFIG_PATH "/zookeeper/config"
+
 /* A tree with the system nodes of an empty database (spec/client-protocol.md 20), zxid 0. */
 struct tree *tree_new(bool extended_types);
 void tree_free(struct tree *tree);

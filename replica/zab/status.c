@@ -44,6 +44,11 @@ void zab_get_status(const struct zab *zab, struct zab_status *ret_status)
 			zab->history.count - history_after(&zab->history, zab->known);
 }
 
+const struct members *zab_members(const struct zab *zab)
+{
+	return &zab->committed_members;
+}
+
 bool zab_next_learner(const struct zab *zab, size_t *at, struct zab_learner_status *ret_status)
 {
 	size_t i = 0;

@@ -277,6 +277,8 @@ struct zab_status {
 	msec_t election_ms;       /* how long the last election took */
 };
 void zab_get_status(const struct zab *zab, struct zab_status *ret_status);
+/* The committed configuration, valid as long as zab. */
+const struct members *zab_members(const struct zab *zab);
 /* The learners of a leader, in the order of their connecting; false at the end. *at is 0 before the
  * first. */
 bool zab_next_learner(const struct zab *zab, size_t *at, struct zab_learner_status *ret_status);

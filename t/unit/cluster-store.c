@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "replica/tree/replay.h"
+#include "replica/tree/snapshot.h"
 #include "src/base/mem.h"
 #include "t/unit/cmocka.h"
 #include "t/unit/tree-copy.h"
@@ -48,4 +49,31 @@ struct tree *cluster_store_load(const struct cluster_store *store, zxid_t zxid)
 	}
 	replay_release(&replay);
 	return tree;
+}
+
+void cluster_store_stream(const struct tree *tree, struct buf *buf)
+{
+	struct snapshot_writer writer;
+	const struct tree_session *session = NULL;
+	const struct znode *znode = NULL;
+
+	snapshot_writer_init(&writer);
+	while ((znode = tree_walk_next(tree, znode))) {
+		struct tree_row row = tree_copy_row(znode);
+
+		snapshot_writer_note_acls(&writer, &row.acls);
+	}
+	snapshot_writer_begin(&writer, buf, (int32_t)tree_session_count(tree));
+	while ((session = tree_next_session(tree, session)))
+		if (session->open)
+			snapshot_writer_session(&writer, buf, session->id, session->timeout_ms);
+	while (snapshot_writer_acls(&writer, buf))
+		;
+	while ((znode = tree_walk_next(tree, znode))) {
+		struct tree_row row = tree_copy_row(znode);
+
+		snapshot_writer_row(&writer, buf, &row);
+	}
+	snapshot_writer_end(&writer, buf);
+	snapshot_writer_release(&writer);
 }

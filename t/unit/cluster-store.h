@@ -5,6 +5,7 @@
 
 #include "replica/tree/tree.h"
 #include "src/base/blob.h"
+#include "src/base/buf.h"
 #include "src/zk/zxid.h"
 
 /* What a replica of replica-cluster.h has on its disk. */
@@ -27,5 +28,7 @@ void cluster_store_append(struct cluster_store *store, zxid_t zxid, struct blob 
 void cluster_store_cut(struct cluster_store *store, zxid_t zxid);
 /* What a driver loads: the tree, with the log up to zxid applied. */
 struct tree *cluster_store_load(const struct cluster_store *store, zxid_t zxid);
+/* The stream behind SNAP. */
+void cluster_store_stream(const struct tree *tree, struct buf *buf);
 
 #endif

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "replica/tree/snapshot.h"
 #include "src/base/assert.h"
 #include "src/base/mem.h"
 #include "t/unit/cmocka.h"
@@ -81,33 +80,6 @@ static void close_end(struct cluster_node *node, zab_link_t id)
 
 /* ---- snapshots out ---- */
 
-static void write_stream(const struct tree *tree, struct buf *buf)
-{
-	struct snapshot_writer writer;
-	const struct tree_session *session = NULL;
-	const struct znode *znode = NULL;
-
-	snapshot_writer_init(&writer);
-	while ((znode = tree_walk_next(tree, znode))) {
-		struct tree_row row = tree_copy_row(znode);
-
-		snapshot_writer_note_acls(&writer, &row.acls);
-	}
-	snapshot_writer_begin(&writer, buf, (int32_t)tree_session_count(tree));
-	while ((session = tree_next_session(tree, session)))
-		if (session->open)
-			snapshot_writer_session(&writer, buf, session->id, session->timeout_ms);
-	while (snapshot_writer_acls(&writer, buf))
-		;
-	while ((znode = tree_walk_next(tree, znode))) {
-		struct tree_row row = tree_copy_row(znode);
-
-		snapshot_writer_row(&writer, buf, &row);
-	}
-	snapshot_writer_end(&writer, buf);
-	snapshot_writer_release(&writer);
-}
-
 static void perform_all(struct fake_driver *driver);
 
 static void send_snapshot(struct cluster_node *node, zab_link_t link)
@@ -116,7 +88,7 @@ static void send_snapshot(struct cluster_node *node, zab_link_t link)
 	struct buf stream;
 
 	buf_init(&stream, SIZE_MAX);
-	write_stream(tree, &stream);
+	cluster_store_stream(tree, &stream);
 	replica_snapshot_opened(node->driver.replica, link, tree_zxid(tree));
 	perform_all(&node->driver);
 	send(node, link, buf_bytes(&stream));
@@ -433,8 +405,13 @@ static bool move_end(struct cluster_link *link, int end)
 	if (link->towards[end].size > 0) {
 		size_t some = 1 + prng_below(&node->cluster->prng, CHUNK_SIZE_MAX);
 
-		if (move_bytes(link, end, some) || move_bytes(link, end, SIZE_MAX))
-			return true;
+		/* What is no whole item yet needs more of them. */
+		for (;; some *= 2) {
+			if (move_bytes(link, end, some))
+				return true;
+			if (some >= link->towards[end].size)
+				break;
+		}
 	}
 	if (link->is_open[1 - end])
 		return false;

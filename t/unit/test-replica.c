@@ -360,10 +360,83 @@ static void test_broken_snapshot_brings_the_old_tree_back(void **state)
 	assert_non_null(tree);
 	assert_non_null(tree_find(tree, bytes_of_text("/old")));
 	assert_null(tree_find(tree, bytes_of_text("/new0")));
+	assert_int_not_equal(
+		bytes_size(znode_data(tree_find(tree, bytes_of_text(TREE_CONFIG_PATH)))), 0);
 	(void)cluster_await(cluster, 3);
 	assert_true(node->snapshot_count >= 2);
 	assert_true(exists(cluster, late, "/last"));
 	assert_true(cluster_agrees(cluster));
+}
+
+/* ---- the configuration ---- */
+
+static const char config_text[] = "server.1=127.0.0.1:2001:3001:participant\n"
+				  "server.2=127.0.0.1:2002:3002:participant\n"
+				  "server.3=127.0.0.1:2003:3003:participant\n"
+				  "version=0";
+
+/* It is in the tree of sid; when it was written there. */
+static msec_t expect_config(struct cluster *cluster, int64_t sid)
+{
+	struct tree *tree = replica_tree(cluster_driver(cluster, sid)->replica);
+	const struct znode *znode = tree_find(tree, bytes_of_text(TREE_CONFIG_PATH));
+
+	assert_true(bytes_equal_text(znode_data(znode), config_text));
+	assert_int_equal(znode->stat.version, -1);
+	assert_int_equal(znode->stat.aversion, -1);
+	assert_int_equal(znode->stat.cversion, 0);
+	assert_int_equal(znode->stat.czxid, 0);
+	assert_int_equal(znode->stat.mzxid, 0);
+	assert_int_equal(znode->stat.ctime, 0);
+	tree_check(tree);
+	return znode->stat.mtime;
+}
+
+static void test_every_server_tells_its_configuration(void **state)
+{
+	struct cluster *cluster = *state;
+	int64_t leader = begin(cluster);
+	int64_t other = other_than(leader);
+	msec_t begun_ms = expect_config(cluster, leader);
+
+	for (int64_t sid = 1; sid <= CLUSTER_NODE_COUNT; sid++)
+		(void)expect_config(cluster, sid);
+	assert_int_equal(begun_ms, 1700000000000 + 1000);
+	/* It is in the store from the first write-out on, and written anew at each start. */
+	assert_int_not_equal(cluster_connect(cluster, leader, 1, 0), 0);
+	create(cluster, leader, 1, "/a", 0);
+	cluster_write_tree(cluster, other);
+	cluster_stop(cluster, other);
+	cluster_advance(cluster, 5000);
+	cluster_start(cluster, other);
+	(void)cluster_await(cluster, 3);
+	assert_true(expect_config(cluster, other) >= begun_ms + 5000);
+	assert_true(cluster_agrees(cluster));
+}
+
+/* What the znode has in the store of a server: mtime tells who wrote it. */
+static const struct znode *stored_config(struct cluster *cluster, int64_t sid)
+{
+	return tree_find(cluster_node(cluster, sid)->store.tree, bytes_of_text(TREE_CONFIG_PATH));
+}
+
+static void test_snapshot_does_not_bring_the_leaders_configuration(void **state)
+{
+	struct cluster *cluster = *state;
+	int64_t late = fall_behind(cluster);
+	msec_t staged_ms;
+
+	cluster_advance(cluster, 20);
+	(void)cluster_await(cluster, 3);
+	assert_int_equal(cluster_node(cluster, late)->snapshot_count, 1);
+	staged_ms = stored_config(cluster, late)->stat.mtime;
+	/* The one in memory is written behind the snapshot, and goes to the store when it is
+	 * written next. */
+	assert_true(expect_config(cluster, late) > staged_ms);
+	assert_int_not_equal(cluster_connect(cluster, late, 1, 0), 0);
+	create(cluster, late, 1, "/b", 0);
+	cluster_write_tree(cluster, late);
+	assert_int_equal(stored_config(cluster, late)->stat.mtime, expect_config(cluster, late));
 }
 
 /* ---- what a peer may not send ---- */
@@ -692,6 +765,8 @@ int main(void)
 		CLUSTER(test_empty_server_gets_a_snapshot),
 		CLUSTER(test_late_server_gets_a_snapshot_over_what_it_has),
 		CLUSTER(test_broken_snapshot_brings_the_old_tree_back),
+		CLUSTER(test_every_server_tells_its_configuration),
+		CLUSTER(test_snapshot_does_not_bring_the_leaders_configuration),
 		CLUSTER(test_proposal_that_is_no_transaction_ends_the_link),
 		CLUSTER(test_bytes_that_are_no_packet_end_the_link),
 		cmocka_unit_test(test_servers_and_clients_come_and_go),
