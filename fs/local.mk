@@ -35,6 +35,7 @@ fs_libfs_a_SOURCES = \
 	%D%/replica.c %D%/replica.h \
 	%D%/report.c %D%/report.h \
 	%D%/request.c %D%/request.h \
+	%D%/srvr.c %D%/srvr.h \
 	%D%/subtree.c %D%/subtree.h \
 	%D%/value.c \
 	%D%/virtual.c %D%/virtual.h \

@@ -335,6 +335,7 @@ static void on_lost(struct mount *mount)
 	if (!mount->fs.session_live)
 		return;
 	mount->fs.session_live = false;
+	virtual_disconnected(&mount->fs);
 	znode_forget_all(&mount->fs);
 	change_disconnected(&mount->fs);
 	if (mount->phase < PHASE_CLOSING)
@@ -345,6 +346,7 @@ static void on_lost(struct mount *mount)
 static void on_connected(struct mount *mount, bool new_session)
 {
 	mount->fs.session_live = true;
+	virtual_connected(&mount->fs);
 	if (mount->phase == PHASE_CONNECTING) {
 		prepare(mount);
 		return;

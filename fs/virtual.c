@@ -9,6 +9,7 @@
 
 #include "fs/change.h"
 #include "fs/inject.h"
+#include "fs/srvr.h"
 #include "src/base/assert.h"
 #include "src/base/buf.h"
 #include "src/base/mem.h"
@@ -16,14 +17,14 @@
 
 enum { LINE_SIZE_MAX = 4096, STATUS_SIZE_MAX = 64 << 10 };
 
-/* An open file: for status its text, for events what has not been read of it. */
+/* An open file: for status its text, once printed; for events what has not been read of it. */
 struct handle {
 	struct list link; /* in virtual->handles */
 	struct fs *fs;
 	bool is_stream;
 	struct buf text;
 	uint64_t lost_count; /* lines that found no room */
-	struct list waiting; /* reads that wait for a line */
+	struct list waiting; /* reads that wait for a line, or for the mode */
 	struct fuse_pollhandle *poll;
 };
 
@@ -32,12 +33,14 @@ struct waiting_read {
 	struct handle *handle;
 	struct request *request;
 	size_t size;
+	off_t offset; /* status only */
 };
 
 struct virtual
 {
 	struct fs *fs;
 	struct list handles;
+	struct srvr *srvr;
 };
 
 static struct handle *handle_of(const struct fuse_file_info *fi)
@@ -71,6 +74,36 @@ static void handle_free(struct handle *handle)
 	free(handle);
 }
 
+/* ---- reads that wait ---- */
+
+static void waiting_free(struct waiting_read *waiting)
+{
+	struct request *request = waiting->request;
+
+	list_remove(&waiting->link);
+	request->on_withdraw = NULL;
+	free(waiting);
+	request_drop(request);
+}
+
+static void on_withdraw(struct request *request, int error)
+{
+	waiting_free(request->data);
+}
+
+static void await(struct handle *handle, struct request *request, size_t size, off_t offset)
+{
+	struct waiting_read *waiting = mem_alloc(sizeof(*waiting));
+
+	*waiting = (struct waiting_read){
+		.handle = handle, .request = request, .size = size, .offset = offset};
+	list_init(&waiting->link);
+	list_append(&handle->waiting, &waiting->link);
+	request_hold(request);
+	request->data = waiting;
+	request->on_withdraw = on_withdraw;
+}
+
 /* ---- status ---- */
 
 static const char *watch_text(const struct fs *fs)
@@ -90,6 +123,7 @@ static void print_status(const struct fs *fs, struct buf *buf)
 	buf_printf(buf, "session 0x%" PRIx64 "\n", (uint64_t)zk_client_session_id(session));
 	buf_printf(buf, "state %s\n", zk_client_state_name(zk_client_state(session)));
 	buf_printf(buf, "server %s\n", client_server(fs->client));
+	buf_printf(buf, "mode %s\n", srvr_mode(fs->virtual->srvr));
 	buf_printf(buf, "timeout_ms %" PRId64 "\n", zk_client_timeout_ms(session));
 	buf_printf(buf, "last_heard_ms %" PRId64 "\n",
 		   loop_now_ms(fs->loop) - zk_client_last_heard(session));
@@ -103,13 +137,71 @@ static void print_status(const struct fs *fs, struct buf *buf)
 	buf_printf(buf, "cached_bytes %zu\n", fs->znodes.size);
 }
 
-static void read_status(struct request *request, const struct handle *handle, size_t size,
+static void give_status(const struct handle *handle, struct request *request, size_t size,
 			off_t offset)
 {
 	size_t begin = (size_t)offset < handle->text.size ? (size_t)offset : handle->text.size;
 	size_t left = handle->text.size - begin;
 
 	request_reply_data(request, handle->text.data + begin, left < size ? left : size);
+}
+
+static void read_status(struct request *request, struct handle *handle, size_t size, off_t offset)
+{
+	if (handle->text.size == 0 && srvr_is_asking(handle->fs->virtual->srvr)) {
+		await(handle, request, size, offset);
+		return;
+	}
+	if (handle->text.size == 0)
+		print_status(handle->fs, &handle->text);
+	give_status(handle, request, size, offset);
+}
+
+static void serve_status(struct handle *handle)
+{
+	struct list *at = list_first(&handle->waiting);
+
+	if (at && handle->text.size == 0)
+		print_status(handle->fs, &handle->text);
+	for (; at; at = list_first(&handle->waiting)) {
+		struct waiting_read *waiting = list_item(at, struct waiting_read, link);
+
+		give_status(handle, waiting->request, waiting->size, waiting->offset);
+		waiting_free(waiting);
+	}
+}
+
+/* The mode is known, or is not going to be. */
+static void on_mode(void *data)
+{
+	struct virtual *virtual = data;
+
+	list_for_each (&virtual->handles, at) {
+		struct handle *handle = list_item(at, struct handle, link);
+
+		if (!handle->is_stream)
+			serve_status(handle);
+	}
+}
+
+void virtual_connected(struct fs *fs)
+{
+	srvr_ask(fs->virtual->srvr, client_peer_host(fs->client), client_peer_port(fs->client));
+}
+
+void virtual_disconnected(struct fs *fs)
+{
+	srvr_forget(fs->virtual->srvr);
+	on_mode(fs->virtual);
+}
+
+static void ask_again(struct fs *fs)
+{
+	struct srvr *srvr = fs->virtual->srvr;
+
+	if (fs->session_live && !srvr_is_asking(srvr) &&
+	    srvr_age_ms(srvr) > VIRTUAL_MODE_AGE_MAX_MS)
+		virtual_connected(fs);
 }
 
 /* ---- events ---- */
@@ -157,21 +249,6 @@ static void give(struct handle *handle, struct request *request, size_t size)
 	buf_consume(&handle->text, given);
 	if (handle->text.size == 0)
 		add_lost(handle);
-}
-
-static void waiting_free(struct waiting_read *waiting)
-{
-	struct request *request = waiting->request;
-
-	list_remove(&waiting->link);
-	request->on_withdraw = NULL;
-	free(waiting);
-	request_drop(request);
-}
-
-static void on_withdraw(struct request *request, int error)
-{
-	waiting_free(request->data);
 }
 
 static void serve(struct handle *handle)
@@ -230,8 +307,6 @@ static void on_event(void *data, enum zk_event_type type, struct bytes path, zxi
 static void read_events(struct request *request, struct handle *handle,
 			const struct fuse_file_info *fi, size_t size)
 {
-	struct waiting_read *waiting;
-
 	if (handle->text.size > 0) {
 		give(handle, request, size);
 		return;
@@ -240,13 +315,7 @@ static void read_events(struct request *request, struct handle *handle,
 		request_reply_error(request, EAGAIN);
 		return;
 	}
-	waiting = mem_alloc(sizeof(*waiting));
-	*waiting = (struct waiting_read){.handle = handle, .request = request, .size = size};
-	list_init(&waiting->link);
-	list_append(&handle->waiting, &waiting->link);
-	request_hold(request);
-	request->data = waiting;
-	request->on_withdraw = on_withdraw;
+	await(handle, request, size, 0);
 }
 
 /* ---- both ---- */
@@ -268,7 +337,7 @@ void virtual_open(struct request *request, struct node *node, struct fuse_file_i
 	list_append(&fs->virtual->handles, &handle->link);
 	buf_init(&handle->text, handle->is_stream ? VIRTUAL_QUEUE_SIZE_MAX : STATUS_SIZE_MAX);
 	if (!handle->is_stream)
-		print_status(fs, &handle->text);
+		ask_again(fs);
 
 	fi->fh = (uintptr_t)handle;
 	fi->direct_io = 1;
@@ -315,6 +384,7 @@ struct virtual *virtual_new(struct fs *fs)
 
 	virtual->fs = fs;
 	list_init(&virtual->handles);
+	virtual->srvr = srvr_new(fs->loop, on_mode, virtual);
 	change_observe(fs, on_event, virtual);
 	return virtual;
 }
@@ -326,5 +396,6 @@ void virtual_free(struct virtual *virtual)
 		return;
 	for (struct list *at; (at = list_first(&virtual->handles));)
 		handle_free(list_item(at, struct handle, link));
+	srvr_free(virtual->srvr);
 	free(virtual);
 }

@@ -6,15 +6,20 @@
 /*
  * The files of .zkfs/, which no znode stands behind.
  *
- * status: one "key value" a line, as it was at open.
+ * status: one "key value" a line, as it was at the first read.
  *
  *	source 10.0.0.1:2181,10.0.0.2:2181/app
  *	session 0x100001a2b3c0000
  *	state CONNECTED
  *	server 10.0.0.2:2181
+ *	mode follower
  *	timeout_ms 10000
  *	zxid 0x500000123
  *	...
+ *
+ * The mode (fs/srvr.h) is asked for when the session is connected, and at open
+ * where the last answer is older than VIRTUAL_MODE_AGE_MAX_MS; the first read
+ * waits for it.
  *
  * events: an endless stream, a line a change below the mount's root, from open
  * on: "ZXID CREATED|CHANGED|DELETED PATH". The zxid is in hex, and "-" where
@@ -24,10 +29,14 @@
  * "- LOST COUNT" where lines are missing. A read waits for a line (O_NONBLOCK:
  * EAGAIN), and poll works.
  */
-enum { VIRTUAL_QUEUE_SIZE_MAX = 1 << 20 };
+enum { VIRTUAL_QUEUE_SIZE_MAX = 1 << 20, VIRTUAL_MODE_AGE_MAX_MS = 1000 };
 
 struct virtual *virtual_new(struct fs *fs);
 void virtual_free(struct virtual *virtual);
+
+/* The session is connected, maybe to another server; it is no more. */
+void virtual_connected(struct fs *fs);
+void virtual_disconnected(struct fs *fs);
 
 /* node is NODE_STATUS or NODE_EVENTS. */
 void virtual_open(struct request *request, struct node *node, struct fuse_file_info *fi);

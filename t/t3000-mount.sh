@@ -66,6 +66,31 @@ test_expect_success 'of several servers, one that answers is enough' - <<\EOT
 	test_equal before "$(cat m/there)"
 EOT
 
+test_expect_success '.zkfs/status names the mode of the server' - <<\EOT
+	mount_for_now m &&
+	wait_for 10 'test standalone = "$(status_of m mode)"'
+EOT
+
+test_expect_success 'a server that does not answer: the mode is unknown, and who asks does not wait for it' - <<\EOT
+	mount_for_now m timeout=10 &&
+	wait_for 10 'test standalone = "$(status_of m mode)"' &&
+	silence "$server_pid" &&
+	test_when_finished "kill -s CONT $server_pid" &&
+	wait_for 6 'timeout 3 cat m/.zkfs/status >status && grep "^mode unknown$" status' &&
+	test_grep "^state CONNECTED$" status &&
+	kill -s CONT "$server_pid" &&
+	wait_for 10 'test standalone = "$(status_of m mode)"'
+EOT
+
+test_expect_success 'a server that takes no other connection: the mode is unknown, and all else goes on' - <<\EOT
+	test_when_finished "stop_server one; server_addr=$server_addr server_port=$server_port server_pid=$server_pid" &&
+	start_server one maxClientCnxns=1 &&
+	mount_for_now m &&
+	wait_for 10 'test unknown = "$(status_of m mode)"' &&
+	echo works >m/f && sync m/f &&
+	test_equal CONNECTED "$(status_of m state)"
+EOT
+
 prereq_IPV6 () {
 	"$PYTHON" -c 'import socket; socket.socket(socket.AF_INET6).bind(("::1", 0))' 2>/dev/null ||
 		{ echo 'no IPv6 on this machine'; return 1; }
@@ -73,7 +98,8 @@ prereq_IPV6 () {
 
 test_expect_success IPV6 'an IPv6 address is written in brackets' - <<\EOT
 	mount_for_now m '' "[::1]:$server_port" &&
-	test_equal before "$(cat m/there)"
+	test_equal before "$(cat m/there)" &&
+	wait_for 10 'test standalone = "$(status_of m mode)"'
 EOT
 
 test_expect_success 'no server: status 32, one sentence that names it, once the timeout is over' - <<\EOT

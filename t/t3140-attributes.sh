@@ -123,7 +123,7 @@ test_expect_success '.zkfs/status has a key and a value a line' - <<\EOT
 	cat m1/.zkfs/status >status &&
 	cat status &&
 	test_equal 0 "$(grep -cv '^[a-z_-]* [^ ]' status)" &&
-	for key in session state server timeout zxid
+	for key in session state server mode timeout zxid
 	do
 		test_grep "^[a-z_-]*$key[a-z_-]* " status || return 1
 	done &&

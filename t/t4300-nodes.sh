@@ -33,6 +33,58 @@ test_expect_success 'each node is one command, and the namespace is one' '
 	sync m3/file && test_equal hello "$(cat m3/file)"
 '
 
+# leads N...: the one of these servers that leads, if the others follow, and if the mounts of each
+# of them alone, at cN, say so.
+leads () {
+	leads=
+	for leads_at
+	do
+		leads_mode=$(mode_of "$leads_at") &&
+		test "$leads_mode" = "$(status_of "c$leads_at" mode)" || return 1
+		case $leads_mode in
+		leader) test -z "$leads" && leads=$leads_at || return 1 ;;
+		follower) ;;
+		*) return 1 ;;
+		esac
+	done
+	test -n "$leads" && echo "$leads"
+}
+
+# names_its_role MOUNT: its status has the mode that the server which it names says itself.
+names_its_role () {
+	role_address=$(status_of "$1" server) &&
+	role_mode=$(four_letter "${role_address##*:}" srvr | sed -n 's/^Mode: //p') &&
+	test -n "$role_mode" &&
+	test "$role_mode" = "$(status_of "$1" mode)"
+}
+
+test_expect_success '.zkfs/status names the role of the server: one leads, the others follow' '
+	for node in 1 2 3
+	do
+		mount_zkfs "c$node" timeout=4 "$(address_of $node)" &&
+		wait_for 20 "names_its_role m$node" || return 1
+	done &&
+	wait_for 20 "leads 1 2 3"
+'
+
+test_expect_success 'the leader dies, and another is named' '
+	leader=$(leads 1 2 3) &&
+	others=$(seq 3 | grep -vx "$leader") &&
+	umount_zkfs "c$leader" &&
+	kill_node "$leader" &&
+	wait_for 30 "leads $(echo $others)" &&
+	mount_node "$leader" timeout=4 &&
+	wait_for 60 "node_is_mounted $leader" &&
+	for node in 1 2 3
+	do
+		wait_for 20 "names_its_role m$node" || return 1
+	done &&
+	for node in $others
+	do
+		umount_zkfs "c$node" || return 1
+	done
+'
+
 test_expect_success 'a node dies: the others write on' '
 	kill_node 3 &&
 	wait_for 20 "echo again >m1/file && sync m1/file" &&

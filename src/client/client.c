@@ -247,3 +247,13 @@ const char *client_last_error(const struct client *client)
 {
 	return client->last_error;
 }
+
+const char *client_peer_host(const struct client *client)
+{
+	return client->conn ? conn_peer_host(client->conn) : "";
+}
+
+uint16_t client_peer_port(const struct client *client)
+{
+	return client->conn ? conn_peer_port(client->conn) : 0;
+}

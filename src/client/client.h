@@ -62,4 +62,11 @@ const struct zk_client *client_session(const struct client *client);
 const char *client_server(const struct client *client);
 const char *client_last_error(const struct client *client);
 
+/*
+ * Where the connection goes, of all the addresses that the server's name may
+ * have: conn_peer_host and conn_peer_port. "" and 0 while there is none.
+ */
+const char *client_peer_host(const struct client *client);
+uint16_t client_peer_port(const struct client *client);
+
 #endif
