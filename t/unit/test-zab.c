@@ -1,6 +1,7 @@
 /* The consensus core in an ensemble of its own kind. */
 #include <string.h>
 
+#include "replica/zab/zab_impl.h"
 #include "t/unit/cmocka.h"
 #include "t/unit/zab-cluster.h"
 
@@ -511,6 +512,69 @@ static void test_intake_is_bounded(void **state)
 	assert_true(zab_can_propose(node(leader)->zab));
 }
 
+/*
+ * As if the epoch had had so many transactions, of which nothing is left but their zxid: they
+ * would take days. Nothing was proposed before.
+ */
+static void skip_to(struct cluster_node *node, zxid_t zxid)
+{
+	struct zab *zab = node->zab;
+
+	assert_int_equal(zab->history.count, 0);
+	history_init(&zab->history, zxid);
+	zab->logged = zab->known = zab->committed = zab->delivered = zab->tree = zxid;
+	if (zab->state == ZAB_LEADING) {
+		zab->lead.proposed = zxid;
+		leader_for_each(zab, learner)
+		{
+			learner->sent = learner->informed = zxid;
+			learner->acked = learner->is_observer ? 0 : zxid;
+		}
+	} else {
+		zab->follow.acked = zxid;
+	}
+	zab_check(zab);
+	node->disk.base = node->disk.tree = node->disk.committed = node->applied_zxid = zxid;
+}
+
+static void test_last_counter_of_an_epoch_is_never_used(void **state)
+{
+	int64_t leader, next;
+
+	(void)state;
+	leader = start_all();
+	for (int64_t sid = 1; sid <= 4; sid++)
+		skip_to(node(sid), 0x1fffffffc);
+	assert_int_equal(cluster_propose(&cluster, leader, "a"), 0x1fffffffd);
+	cluster_settle(&cluster);
+	assert_true(zab_can_propose(node(leader)->zab));
+	for (int64_t sid = 1; sid <= 3; sid++)
+		node(sid)->is_disk_held = true;
+	assert_int_equal(cluster_propose(&cluster, leader, "b"), 0x1fffffffe);
+	cluster_settle(&cluster);
+	/* It leads until that is committed, and takes nothing more. */
+	assert_int_equal(node(leader)->state, ZAB_LEADING);
+	assert_false(zab_can_propose(node(leader)->zab));
+	for (int64_t sid = 1; sid <= 3; sid++) {
+		node(sid)->is_disk_held = false;
+		cluster_sync(&cluster, sid, SIZE_MAX);
+	}
+	cluster_settle(&cluster);
+	assert_int_not_equal(node(leader)->epoch, 1);
+	next = cluster_await(&cluster, 4);
+	assert_int_equal(node(next)->epoch, 2);
+	assert_all_applied("a b");
+	assert_int_equal(cluster_propose(&cluster, next, "c"), 0x200000001);
+	cluster_settle(&cluster);
+	assert_all_applied("a b c");
+	/* The log goes on over the end of the epoch. */
+	cluster_crash(&cluster, follower_of(next));
+	propose(next, "d");
+	cluster_start(&cluster, follower_of(next));
+	(void)cluster_await(&cluster, 4);
+	assert_all_applied("a b c d");
+}
+
 #define zab_test(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -541,6 +605,8 @@ int main(void)
 		zab_test(test_learner_that_acknowledges_nothing_is_dropped),
 		zab_test(test_learner_that_falls_far_behind_is_dropped),
 		zab_test(test_intake_is_bounded),
+		cmocka_unit_test_setup_teardown(test_last_counter_of_an_epoch_is_never_used,
+						set_up_observer, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
