@@ -47,6 +47,7 @@ SH_TESTS = \
 	%D%/t4020-snapshot-killed.sh \
 	%D%/t4030-partition.sh \
 	%D%/t4040-full-disk.sh \
+	%D%/t4070-scripts.sh \
 	%D%/t4100-mixed.sh \
 	%D%/t4200-migration.sh \
 	%D%/t4300-nodes.sh
