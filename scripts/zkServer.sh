@@ -20,40 +20,16 @@ usage () {
 	exit 1
 }
 
+here=$(dirname "$(readlink -f "$0")")
+# shellcheck source=scripts/zkEnv.sh
+. "$here/zkEnv.sh"
+
 # The server beside this script, or where programs are.
-here=$(cd "$(dirname "$0")" && pwd)
 if test -z "${ZKFSD-}"
 then
 	ZKFSD=$here/zkfsd
 	test -x "$ZKFSD" || ZKFSD=zkfsd
 fi
-
-find_config () {
-	if test -n "${ZOOCFGDIR-}"
-	then
-		dir=$ZOOCFGDIR
-	elif test -e "./conf/$1"
-	then
-		dir=./conf
-	else
-		dir=/etc/zkfs
-	fi
-	case $1 in
-	*/*) config=$1 ;;
-	*) config=$dir/$1 ;;
-	esac
-	# The server changes its directory.
-	case $config in
-	/*) ;;
-	*) config=$PWD/$config ;;
-	esac
-}
-
-# value_of KEY: what the configuration says; the last one counts.
-value_of () {
-	sed -n "s/^[[:blank:]]*$1[[:blank:]]*[=:[:blank:]][[:blank:]]*//p" "$config" |
-		sed -n '$s/[[:blank:]]*$//p'
-}
 
 find_pid_file () {
 	pid_file=${ZOOPIDFILE-}

@@ -50,6 +50,7 @@ SH_TESTS = \
 	%D%/t4040-full-disk.sh \
 	%D%/t4050-config.sh \
 	%D%/t4060-words.sh \
+	%D%/t4070-scripts.sh \
 	%D%/t4100-mixed.sh \
 	%D%/t4200-migration.sh \
 	%D%/t4300-nodes.sh

@@ -20,7 +20,7 @@ prereq_HELPER () {
 
 test_expect_success 'programs and manual pages are where they belong' - <<\EOT
 	make_in_build install &&
-	for program in zkfs zkfsd zkServer.sh
+	for program in zkfs zkfsd zkServer.sh zkServer-initialize.sh zkEnv.sh
 	do
 		test -x "root$prefix/bin/$program" || { echo "no $program" >&2; return 1; }
 	done &&

@@ -59,7 +59,7 @@ keys () {
 }
 
 # same_shape WORD: both kinds say the same in every role, but for numbers, dates, paths, and the order of
-# what is in hash tables.
+# what is in hash tables. Into how many buckets of one kind the times of expiry fall is a matter of time.
 same_shape () {
 	for role in leader follower observer
 	do
@@ -73,7 +73,9 @@ same_shape () {
 				-e "s/=\/.*/=PATH/" \
 				-e "s/0x[0-9a-f]*/0xN/g" \
 				-e "/Sets/!s/[0-9][0-9.]*/N/g" \
-				"$kind.$role.$1" | sort >"$kind.shape" || return 1
+				"$kind.$role.$1" | sort |
+				awk "!/ expire at / || \$0 != last { print } { last = \$0 }" \
+				>"$kind.shape" || return 1
 		done &&
 		test_cmp apache.shape zkfsd.shape || return 1
 	done

@@ -49,7 +49,7 @@ t_sim_replicasim_SOURCES = %D%/replicasim.c \
 	%D%/whole-watch.c \
 	%D%/whole-wire.c
 t_sim_replicasim_LDADD = t/sim/libsim.a replica/server/libserver.a replica/tree/libtree.a \
-	replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(ZLIB_LIBS) $(CRYPTO_LIBS)
+	replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(DEFLATE_LIBS) $(CRYPTO_LIBS)
 
 if HAVE_CMOCKA
 check_PROGRAMS += %D%/sim-scenarios
