@@ -699,3 +699,17 @@ bool whole_check_had(const struct whole_check *check, struct bytes text, uint64_
 			return true;
 	return false;
 }
+
+size_t whole_check_ephemerals(const struct whole_check *check, struct bytes text, session_id_t id)
+{
+	const struct path *path = find_path(check, text);
+	size_t count = 0;
+
+	for (size_t at = 0; path && at < path->count; at++) {
+		const struct whole_version *version = &path->versions[at];
+
+		count += version->exists && version->stat.czxid == version->zxid &&
+			 version->stat.ephemeral_owner == id;
+	}
+	return count;
+}

@@ -78,6 +78,8 @@ struct whole_version {
 /* What a path was at zxid; NULL: it was never there. */
 const struct whole_version *whole_check_at(const struct whole_check *check, struct bytes path,
 					   zxid_t zxid);
+/* How often it was created as an ephemeral of that session. */
+size_t whole_check_ephemerals(const struct whole_check *check, struct bytes path, session_id_t id);
 /* Did it ever have data of that hash? */
 bool whole_check_had(const struct whole_check *check, struct bytes path, uint64_t data_hash);
 uint64_t whole_check_hash(struct bytes data);

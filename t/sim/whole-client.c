@@ -32,8 +32,17 @@ struct asked {
 	int32_t opcode;
 	bool has_watch;
 	char path[WHOLE_PATH_SIZE];
+	bool is_ephemeral;   /* and not sequential */
 	uint64_t data_hash;  /* of a setData, and a create that is not sequential; 0: of others */
 	zxid_t acknowledged; /* of a sync: what anybody knew then */
+};
+
+/* An ephemeral of a session, and how often the client was told that it has created it. */
+struct made {
+	struct map_entry entry;
+	session_id_t session_id; /* with the path the key */
+	char path[WHOLE_PATH_SIZE];
+	size_t count;
 };
 
 /* ---- what reads must show ---- */
@@ -126,6 +135,49 @@ static void asked_free(struct asked *asked)
 	free(asked);
 }
 
+static struct made *get_made(struct whole_client *client, const char *path)
+{
+	struct made *made = mem_zalloc(sizeof(*made));
+	struct bytes key =
+		bytes_of(&made->session_id, sizeof(made->session_id) + sizeof(made->path));
+	struct map_entry *entry;
+
+	made->session_id = client->session_id;
+	(void)snprintf(made->path, sizeof(made->path), "%s", path);
+	entry = map_find(&client->made, key);
+	if (!entry) {
+		map_insert(&client->made, &made->entry, key);
+		return made;
+	}
+	free(made);
+	return map_item(entry, struct made, entry);
+}
+
+static void forget_made(struct whole_client *client)
+{
+	map_for_each (&client->made, at) {
+		map_remove(&client->made, at);
+		free(map_item(at, struct made, entry));
+	}
+	map_release(&client->made);
+}
+
+/* Who holds a lock must be one. */
+static void check_ephemeral(const struct asked *asked, const struct zk_reply *reply)
+{
+	struct whole_client *client = asked->client;
+	bool is_done = reply->outcome == ZK_OUTCOME_RESOLVED ||
+		       (reply->outcome == ZK_OUTCOME_REPLIED && reply->code == ZK_OK);
+
+	if (!is_done)
+		return;
+	if (++get_made(client, asked->path)->count >
+	    whole_check_ephemerals(client->check, bytes_of_text(asked->path), client->session_id))
+		sim_fail(client->world,
+			 "client %" PRId64 ": is told to have created %s more often than it has",
+			 client->node, asked->path);
+}
+
 /* What it was, was found out after a loss. */
 static void check_outcome(const struct asked *asked, enum zk_outcome outcome)
 {
@@ -169,7 +221,10 @@ static void on_reply(const struct zk_reply *reply, void *data)
 		else if (asked->opcode == ZK_OP_SYNC)
 			take_sync(asked, reply);
 	}
-	check_outcome(asked, reply->outcome);
+	if (asked->is_ephemeral)
+		check_ephemeral(asked, reply);
+	else
+		check_outcome(asked, reply->outcome);
 	if (asked->data_hash != 0 && reply->outcome == ZK_OUTCOME_TIMED_OUT) {
 		list_remove(&asked->list);
 		list_append(&client->refused, &asked->list);
@@ -189,6 +244,7 @@ static void submit(struct whole_client *client, struct zk_request *request, cons
 	asked->client = client;
 	asked->opcode = request->opcode;
 	asked->has_watch = has_watch;
+	asked->is_ephemeral = request->intent == ZK_INTENT_CREATE_EPHEMERAL;
 	asked->data_hash = bytes_is_null(data) ? 0 : whole_check_hash(data);
 	asked->acknowledged = whole_check_acknowledged(client->check);
 	(void)snprintf(asked->path, sizeof(asked->path), "%s", path);
@@ -537,6 +593,7 @@ void whole_client_init(struct whole_client *client, struct sim_world *world, str
 	list_init(&client->asked);
 	list_init(&client->refused);
 	map_init(&client->watched);
+	map_init(&client->made);
 	buf_init(&client->input, INPUT_SIZE_MAX);
 	sim_timer_init(&client->think, think, client);
 	sim_timer_init(&client->tick, tick, client);
@@ -552,6 +609,7 @@ void whole_client_release(struct whole_client *client)
 	sim_timer_stop(client->world, &client->think);
 	list_for_each_safe (&client->refused, at)
 		asked_free(list_item(at, struct asked, list));
+	forget_made(client);
 	map_release(&client->watched);
 	buf_release(&client->input);
 }

@@ -25,6 +25,7 @@
  *    leader that has been left
  *  - the event of a watch comes before the read that shows the change
  *  - what was resolved after a loss was done, and what timed out was not, nor is it ever
+ *  - of two creates of one ephemeral no more are told as done than were
  */
 enum { WHOLE_SENT_MAX = 2048 };
 
@@ -46,6 +47,7 @@ struct whole_client {
 	bool is_closing;     /* it has asked for its end */
 	bool is_over;        /* and has it */
 	struct list refused; /* struct asked: it was told that they had no effect */
+	struct map made;     /* struct made: how many ephemerals it was told to have created */
 	struct list asked;   /* struct asked: without their final reply */
 	struct map watched;
 	zxid_t seen;
