@@ -34,7 +34,11 @@
 
 enum { EXIT_USAGE = 1, EXIT_FAILED = 1, EXIT_REFUSED = 2 };
 
-enum { KEPT_MEMORY_SIZE = 32 << 20 };
+enum {
+	KEPT_MEMORY_SIZE = 16 << 20,
+	/* A table of that size is moved by the system, not copied. */
+	MAPPED_MEMORY_SIZE = 4 << 20,
+};
 
 struct options {
 	int what; /* an option that is a command of its own, or 0 */
@@ -360,7 +364,7 @@ static int load_config(struct config *config, const struct options *options)
  */
 static void tune_memory(void)
 {
-	(void)mallopt(M_MMAP_THRESHOLD, KEPT_MEMORY_SIZE);
+	(void)mallopt(M_MMAP_THRESHOLD, MAPPED_MEMORY_SIZE);
 	(void)mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY_SIZE);
 	(void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }

@@ -104,6 +104,13 @@ static struct replica *new_replica(const struct store_state *state, const struct
 
 /* ---- what the store has ---- */
 
+static void begin_tree(size_t row_count, void *data)
+{
+	struct recovery *recovery = data;
+
+	tree_reserve(recovery->tree, row_count);
+}
+
 static int load_row(const struct tree_row *row, void *data)
 {
 	struct recovery *recovery = data;
@@ -185,6 +192,7 @@ int recovery_run(struct store *store, const struct config *config, struct replic
 		 struct store_refusal *ret_refusal)
 {
 	static const struct store_loader loader = {
+		.begin = begin_tree,
 		.row = load_row,
 		.session = load_session,
 		.tree_done = finish_tree,
@@ -226,6 +234,7 @@ int recovery_reload(struct store *store, const struct config *config, zxid_t com
 		    struct tree **ret_tree, struct store_refusal *ret_refusal)
 {
 	static const struct store_loader loader = {
+		.begin = begin_tree,
 		.row = load_row,
 		.session = load_session,
 		.tree_done = finish_tree,

@@ -159,6 +159,7 @@ int store_open(const struct store_options *options, const struct store_events *e
  * Otherwise as store_open.
  */
 struct store_loader {
+	void (*begin)(size_t row_count, void *data); /* of the tree; may be NULL */
 	int (*row)(const struct tree_row *row, void *data);
 	int (*session)(session_id_t id, int32_t timeout_ms, void *data);
 	int (*tree_done)(zxid_t zxid, uint64_t digest, struct store_refusal *refusal, void *data);

@@ -119,6 +119,8 @@ int store_tree_load(struct store_tree_db *tree, const struct store_loader *loade
 	const struct store_tree_head *head = &tree->head;
 	int error;
 
+	if (loader->begin && head->row_count > 0)
+		loader->begin((size_t)head->row_count, data);
 	error = each_row(&load, "select * from session order by id", load_session);
 	if (!error)
 		error = each_row(&load, "select * from znode order by path", load_znode);

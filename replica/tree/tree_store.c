@@ -94,6 +94,11 @@ int tree_load_row(struct tree *tree, const struct tree_row *row)
 	return 0;
 }
 
+void tree_reserve(struct tree *tree, size_t count)
+{
+	znode_index_reserve(&tree->index, count);
+}
+
 int tree_load_session(struct tree *tree, session_id_t id, int32_t timeout_ms)
 {
 	const struct tree_session *session = tree_find_session(tree, id);

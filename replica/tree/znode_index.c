@@ -91,6 +91,12 @@ void znode_index_insert(struct znode_index *index, struct znode *znode)
 	index->count++;
 }
 
+void znode_index_reserve(struct znode_index *index, size_t count)
+{
+	while (index->bucket_count < count)
+		split_bucket(index);
+}
+
 void znode_index_remove(struct znode_index *index, struct znode *znode)
 {
 	struct znode **at = bucket_of(index, znode->hash);
