@@ -9,6 +9,14 @@
  * that was sent: what the session asked for over an earlier connection was proposed before the
  * leader answered REVALIDATE, so its zxid is known by then. An observer hears of nothing before
  * it is committed; a leader of ours answers REVALIDATE when all of that is.
+ *
+ * NEEDSWORK: Apache's leader answers REVALIDATE at once, so that an observer of it can still take
+ * what the session asked for over its last connection for what it asks for now. A sync of the
+ * learner's own behind the REVALIDATE would close that: Apache answers it with SYNC behind
+ * everything that its request queue held before, proposed and committed (Leader.processSync), and
+ * the INFORMs come before it on the link. The client would be welcomed when both answers are here
+ * and all that is known by then is applied; what its last server sends later is refused with
+ * SESSIONMOVED, which ends the connection.
  */
 #include <stdlib.h>
 

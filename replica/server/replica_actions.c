@@ -94,11 +94,18 @@ static bool leads(const struct replica *replica)
 
 /*
  * A counter that is used up is an epoch's end: what is proposed then is lost with it, as is what
- * a leader proposes that is none any more.
+ * a leader proposes that is none any more. The server counts on, over the end, for what does not
+ * wait for room: sessions that expire together.
  */
+static bool is_within_epoch(const struct replica *replica, zxid_t zxid)
+{
+	return zxid_epoch(zxid) == zxid_epoch(zab_next_zxid(replica->zab)) &&
+	       zxid_counter(zxid) < UINT32_MAX;
+}
+
 static void propose(struct replica *replica, const struct server_action *action)
 {
-	if (leads(replica) && zxid_counter(action->zxid) < UINT32_MAX)
+	if (leads(replica) && is_within_epoch(replica, action->zxid))
 		zab_propose(replica->zab, action->zxid, action->txn);
 }
 

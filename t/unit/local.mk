@@ -224,6 +224,14 @@ t_unit_test_replica_SOURCES = %D%/test-replica.c %D%/replica-cluster.c %D%/repli
 t_unit_test_replica_CFLAGS = $(unit_cflags)
 t_unit_test_replica_LDADD = $(replica_test_libs)
 
+check_PROGRAMS += %D%/test-replica-epoch
+TESTS += %D%/test-replica-epoch
+t_unit_test_replica_epoch_SOURCES = %D%/test-replica-epoch.c %D%/replica-cluster.c %D%/replica-cluster.h \
+	%D%/cluster-store.c %D%/cluster-store.h %D%/tree-copy.c %D%/tree-copy.h %D%/fake-driver.c %D%/fake-driver.h \
+	%D%/zab-skip.c %D%/zab-skip.h %D%/cmocka.h
+t_unit_test_replica_epoch_CFLAGS = $(unit_cflags)
+t_unit_test_replica_epoch_LDADD = $(replica_test_libs)
+
 check_PROGRAMS += %D%/test-server-vectors
 TESTS += %D%/test-server-vectors
 t_unit_test_server_vectors_SOURCES = %D%/test-server-vectors.c %D%/fake-driver.c %D%/fake-driver.h \
@@ -287,7 +295,8 @@ t_unit_test_zab_codecs_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libb
 
 check_PROGRAMS += %D%/test-zab
 TESTS += %D%/test-zab
-t_unit_test_zab_SOURCES = %D%/test-zab.c %D%/zab-cluster.c %D%/zab-cluster.h %D%/cmocka.h
+t_unit_test_zab_SOURCES = %D%/test-zab.c %D%/zab-cluster.c %D%/zab-cluster.h %D%/zab-skip.c %D%/zab-skip.h \
+	%D%/cmocka.h
 t_unit_test_zab_CFLAGS = $(unit_cflags)
 t_unit_test_zab_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 

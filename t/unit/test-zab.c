@@ -1,9 +1,9 @@
 /* The consensus core in an ensemble of its own kind. */
 #include <string.h>
 
-#include "replica/zab/zab_impl.h"
 #include "t/unit/cmocka.h"
 #include "t/unit/zab-cluster.h"
+#include "t/unit/zab-skip.h"
 
 static struct cluster cluster;
 
@@ -512,28 +512,9 @@ static void test_intake_is_bounded(void **state)
 	assert_true(zab_can_propose(node(leader)->zab));
 }
 
-/*
- * As if the epoch had had so many transactions, of which nothing is left but their zxid: they
- * would take days. Nothing was proposed before.
- */
 static void skip_to(struct cluster_node *node, zxid_t zxid)
 {
-	struct zab *zab = node->zab;
-
-	assert_int_equal(zab->history.count, 0);
-	history_init(&zab->history, zxid);
-	zab->logged = zab->known = zab->committed = zab->delivered = zab->tree = zxid;
-	if (zab->state == ZAB_LEADING) {
-		zab->lead.proposed = zxid;
-		leader_for_each(zab, learner)
-		{
-			learner->sent = learner->informed = zxid;
-			learner->acked = learner->is_observer ? 0 : zxid;
-		}
-	} else {
-		zab->follow.acked = zxid;
-	}
-	zab_check(zab);
+	zab_skip_to(node->zab, zxid);
 	node->disk.base = node->disk.tree = node->disk.committed = node->applied_zxid = zxid;
 }
 
