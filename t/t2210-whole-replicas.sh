@@ -16,7 +16,7 @@ holds () {
 # finds MUTATION: one of the seeds shows that something is wrong, and how to see it again.
 finds () {
 	finds_status=0
-	"$replicasim" --seeds 60 --mutation "$1" >out 2>&1 || finds_status=$?
+	"$replicasim" --seeds 240 --mutation "$1" >out 2>&1 || finds_status=$?
 	tail -n 1 out
 	test_equal 1 "$finds_status" &&
 	grep -q "replay with: t/sim/replicasim --seed [0-9]* .*--mutation $1" out
