@@ -36,7 +36,7 @@ killed_at () {
 	do
 		rm -rf 1/data/zkfs-1 &&
 		{ test $state = wiped || cp -r 1/first 1/data/zkfs-1; } &&
-		launch 1 strace -f -qq -o 1/strace -e trace=$calls \
+		launch 1 env ASAN_OPTIONS="${ASAN_OPTIONS-}:detect_leaks=0" strace -f -qq -o 1/strace -e trace=$calls \
 			-e inject=$calls:signal=KILL:when="$1" "$builddir/zkfsd" -f 1/zoo.cfg &&
 		wait_for 60 "! alive $(cat 1/pid) || test -n \"\$(mode_of 1)\"" || return 1
 		if alive "$(cat 1/pid)"
