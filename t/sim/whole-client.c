@@ -15,6 +15,7 @@ enum {
 	THINK_US_MAX = 40 * 1000,
 	PENDING_MAX = 6,
 	MOVE_ONE_IN = 100,
+	SLEEP_ONE_IN = 100,
 	CLOSE_ONE_IN = 150,
 	DIE_ONE_IN = 150,
 	NODES = 6,
@@ -501,6 +502,7 @@ static void begin_life(struct whole_client *client)
 	const struct zk_client_callbacks callbacks = {on_state, on_event, client};
 
 	client->client = zk_client_new(&options, &callbacks, whole_client_now_ms(client));
+	client->is_asleep = false;
 	client->is_closing = false;
 	client->is_over = false;
 	client->has_prepared = false;
@@ -541,6 +543,28 @@ static void move(struct whole_client *client)
 	whole_client_pump(client);
 }
 
+/* Its machine sleeps; the servers hear no more of it. */
+static void fall_asleep(struct whole_client *client)
+{
+	if (!client->link)
+		return;
+	sim_trace(client->world, client->node, "sleep", 0, 0, 0);
+	client->is_asleep = true;
+	whole_client_hang_up(client);
+	sim_timer_stop(client->world, &client->tick);
+	sim_timer_set(client->world, &client->think,
+		      client->world->now_us + sim_between(&client->chance, client->timeout_ms,
+							  2 * client->timeout_ms) *
+						      1000);
+}
+
+static void wake_up(struct whole_client *client)
+{
+	client->is_asleep = false;
+	zk_client_disconnected(client->client, whole_client_now_ms(client));
+	whole_client_pump(client);
+}
+
 static void live(struct whole_client *client)
 {
 	if (sim_one_in(&client->chance, DIE_ONE_IN)) {
@@ -551,6 +575,8 @@ static void live(struct whole_client *client)
 		whole_client_pump(client);
 	} else if (sim_one_in(&client->chance, MOVE_ONE_IN)) {
 		move(client);
+	} else if (!client->is_awake && sim_one_in(&client->chance, SLEEP_ONE_IN)) {
+		fall_asleep(client);
 	} else if (zk_client_state(client->client) == ZK_CLIENT_CONNECTED &&
 		   zk_client_pending(client->client) < PENDING_MAX) {
 		if (!client->has_prepared)
@@ -570,6 +596,8 @@ static void think(void *data)
 			      sim_between(&client->chance, 100, client->think_us_max));
 	if (client->client && client->is_over)
 		end_life(client);
+	else if (client->is_asleep)
+		wake_up(client);
 	else if (!client->client)
 		begin_life(client);
 	else if (!client->is_stopped)
@@ -614,6 +642,13 @@ void whole_client_release(struct whole_client *client)
 	buf_release(&client->input);
 }
 
+void whole_client_awake(struct whole_client *client)
+{
+	client->is_awake = true;
+	if (client->is_asleep)
+		sim_timer_set(client->world, &client->think, client->world->now_us);
+}
+
 void whole_client_stop(struct whole_client *client)
 {
 	client->is_stopped = true;
@@ -621,7 +656,8 @@ void whole_client_stop(struct whole_client *client)
 
 bool whole_client_is_idle(const struct whole_client *client)
 {
-	return client->client && !client->is_closing && zk_client_pending(client->client) == 0 &&
+	return client->client && !client->is_closing && !client->is_asleep &&
+	       zk_client_pending(client->client) == 0 &&
 	       zk_client_state(client->client) == ZK_CLIENT_CONNECTED;
 }
 

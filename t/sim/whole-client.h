@@ -13,8 +13,8 @@
 /*
  * A client of whole replicas: the session machine of zk/client.h, a node of the
  * network with one connection. It asks for writes and reads, several at once, leaves watches,
- * moves to another server for no reason, closes its session, or dies without a word and is
- * another from then on.
+ * moves to another server for no reason, sleeps until its session may be gone, closes it, or dies
+ * without a word and is another from then on.
  *
  * What it must see, on the wire:
  *  - replies in the order of the requests, with zxids that never go back, not over connections
@@ -38,12 +38,14 @@ struct whole_client {
 	int server_count;
 	msec_t timeout_ms;
 	int64_t think_us_max;
+	bool is_awake;   /* it never sleeps any more */
 	bool is_stopped; /* it asks for nothing more */
 	struct sim_timer think;
 
 	/* A life. */
 	struct zk_client *client; /* NULL: none */
 	struct sim_timer tick;
+	bool is_asleep;      /* its machine: the connection has ended, and it does not know */
 	bool is_closing;     /* it has asked for its end */
 	bool is_over;        /* and has it */
 	struct list refused; /* struct asked: it was told that they had no effect */
@@ -78,6 +80,8 @@ void whole_client_init(struct whole_client *client, struct sim_world *world, str
 		       uint64_t seed);
 void whole_client_release(struct whole_client *client);
 
+/* It never sleeps any more. */
+void whole_client_awake(struct whole_client *client);
 /* It asks for nothing more, keeps its session, and never moves by itself. */
 void whole_client_stop(struct whole_client *client);
 /* It is connected, and nothing is asked. */

@@ -329,6 +329,8 @@ static void recover(struct ensemble *ensemble, int64_t *ret_recovery_ms)
 	int64_t begin_us = world->now_us;
 	int64_t until_us = begin_us + WHOLE_RECOVERY_MS_MAX * INT64_C(1000);
 
+	for (int i = 0; i < ensemble->client_count; i++)
+		whole_client_awake(&ensemble->clients[i]);
 	if (!wait_for(ensemble, is_whole, until_us, "not every server serves"))
 		return;
 	for (int i = 0; i < ensemble->client_count; i++)
