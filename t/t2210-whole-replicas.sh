@@ -5,7 +5,7 @@ test_description='whole replicas and their clients in a simulated world that bre
 replicasim=$builddir/t/sim/replicasim
 
 # How many seeds: fewer where each takes long (a build with sanitizers), many with TEST_LONG.
-seeds=${REPLICASIM_SEEDS:-600}
+seeds=${REPLICASIM_SEEDS:-1000}
 test -z "${TEST_LONG:-}" || seeds=20000
 
 # holds OPTION...: everything that has to hold does, in all seeds; else the replay command is shown.
