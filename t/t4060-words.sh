@@ -7,6 +7,7 @@ test_skip_file_without APACHE,KAZOO
 
 # capture KIND: an ensemble of that kind, with one client, ephemeral and watch a member, says its words.
 # KIND.ROLE.WORD is what the member in that role says.
+# shellcheck disable=SC2086 # one word a host
 capture () {
 	observers=4 &&
 	make_ensemble 4 &&
@@ -18,7 +19,6 @@ capture () {
 	do
 		serves "$at" || return 1
 	done &&
-	# shellcheck disable=SC2086 # one word a host
 	"$PYTHON" - "$1" $hosts <<-\EOF &&
 		import socket
 		import sys
