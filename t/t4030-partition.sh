@@ -96,6 +96,11 @@ test_expect_success NETNS 'three in namespaces of their own elect a leader' '
 			return 1
 	done &&
 	wait_for 30 "leader_in_net $members" &&
+	# One that was never in sync has no vote yet, and could not make up for the leader.
+	for member in $members
+	do
+		wait_for 30 "test -n \"\$(mode_in_net $member)\"" || return 1
+	done &&
 	start_load_in_hub
 '
 
