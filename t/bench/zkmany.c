@@ -203,7 +203,11 @@ static void on_frame(struct conn *conn, struct bytes frame, void *data)
 	}
 	jute_reader_init(&reader, frame.data, (size_t)frame.size, (size_t)frame.size);
 	zk_reply_header_read(&reader, &header);
-	if (header.xid == XID_EVENT)
+	if (header.xid == XID_EVENT && many->set_us == 0) {
+		/* A follower that had not heard of the znode has now: it watches anew. */
+		many->ready--;
+		send_watch(session);
+	} else if (header.xid == XID_EVENT)
 		note_event(many);
 	else if (header.xid == XID_CREATE || header.xid == XID_WATCH)
 		note_ready(session);
