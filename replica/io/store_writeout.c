@@ -7,7 +7,8 @@
 
 enum {
 	CHANGES_MIN = 64,
-	/* Paths and ACLs only. STORE_LAG_COUNT_MAX keeps far below it what one write-out carries.
+	/* Paths, ACLs and small data only. STORE_LAG_COUNT_MAX keeps far below it what one
+	 * write-out carries.
 	 */
 	BYTES_SIZE_MAX = INT32_MAX,
 };
@@ -27,7 +28,7 @@ void store_writeout_free(struct store_writeout *writeout)
 	if (!writeout)
 		return;
 	for (size_t i = 0; i < writeout->count; i++)
-		blob_unref(writeout->changes[i].data);
+		blob_unref(writeout->changes[i].blob);
 	free(writeout->changes);
 	buf_release(&writeout->bytes);
 	free(writeout);
@@ -73,7 +74,10 @@ void store_writeout_add(void *data, const struct tree_change *change)
 	kept->acls_at = keep(writeout, change->row.acls.encoded);
 	kept->acls_size = change->row.acls.encoded.size;
 	kept->acl_count = change->row.acls.count;
-	kept->data = blob_ref(change->data);
+	kept->blob = blob_ref(change->blob);
+	kept->data_size = change->row.data.size;
+	if (!kept->blob)
+		kept->data_at = keep(writeout, change->row.data);
 	kept->stat = change->row.stat;
 }
 
@@ -89,12 +93,22 @@ static struct bytes path_of(const struct store_writeout *writeout,
 	return bytes_at(writeout, change->path_at, change->path_size);
 }
 
+static struct bytes data_of(const struct store_writeout *writeout,
+			    const struct store_change *change)
+{
+	if (change->blob)
+		return blob_bytes(change->blob);
+	if (change->data_size < 0)
+		return BYTES_NULL;
+	return bytes_at(writeout, change->data_at, change->data_size);
+}
+
 struct tree_row store_change_row(const struct store_writeout *writeout,
 				 const struct store_change *change)
 {
 	return (struct tree_row){
 		.path = path_of(writeout, change),
-		.data = blob_bytes(change->data),
+		.data = data_of(writeout, change),
 		.acls = {.count = change->acl_count,
 			 .encoded = bytes_at(writeout, change->acls_at, change->acls_size)},
 		.stat = change->stat,

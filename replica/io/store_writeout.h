@@ -19,7 +19,9 @@ struct store_change {
 	size_t acls_at;
 	int32_t acls_size;
 	int32_t acl_count;
-	struct blob *data;
+	struct blob *blob; /* the data; NULL: it is among bytes, or null */
+	size_t data_at;
+	int32_t data_size; /* -1 for null */
 	struct znode_stat stat;
 	session_id_t session_id;
 	int32_t timeout_ms;
@@ -32,7 +34,7 @@ struct store_writeout {
 	struct store_change *changes;
 	size_t count;
 	size_t capacity;
-	struct buf bytes; /* paths and ACLs */
+	struct buf bytes; /* paths, ACLs and small data */
 };
 
 /* A change's row; valid as long as the write-out. */

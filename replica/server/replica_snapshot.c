@@ -103,7 +103,7 @@ static void fill_row(const struct znode *znode, struct tree_row *ret_row)
 		.path = znode_path(znode),
 		.data = znode_data(znode),
 		.acls = acl_list_acls(znode->acls),
-		.stat = znode->stat,
+		.stat = znode_stored_stat(znode),
 	};
 }
 

@@ -93,8 +93,7 @@ void changes_note_znode(struct changes *changes, struct znode *znode)
 		slot->type = SLOT_ZNODE;
 		slot->znode = znode;
 	}
-	set_size(changes, slot,
-		 ROW_SIZE + znode->path_size + (znode->data ? znode->data->size : 0));
+	set_size(changes, slot, ROW_SIZE + znode->path_size + znode->data_size);
 }
 
 void changes_note_znode_deleted(struct changes *changes, struct znode *znode)
@@ -111,7 +110,7 @@ void changes_note_znode_deleted(struct changes *changes, struct znode *znode)
 		drop_slot(changes, slot);
 	}
 	znode->dirty = 0;
-	znode->stored = 0;
+	znode->stored = false;
 }
 
 void changes_note_session(struct changes *changes, struct tree_session *session)
@@ -153,7 +152,7 @@ void changes_clear(struct changes *changes)
 		if (slot->type == SLOT_ZNODE || slot->type == SLOT_SESSION)
 			*dirty_of(slot) = 0;
 		if (slot->type == SLOT_ZNODE)
-			slot->znode->stored = 1;
+			slot->znode->stored = true;
 		if (slot->type == SLOT_SESSION)
 			slot->session->stored = true;
 	}

@@ -38,19 +38,18 @@ static struct znode *find_parent(const struct tree *tree, struct bytes path)
 
 /* ---- the sums over all znodes ---- */
 
-static void add_to_sums(struct tree *tree, struct znode *znode)
+static void add_to_sums(struct tree *tree, const struct znode *znode)
 {
-	znode->digest = znode_digest(znode->content_crc, &znode->stat);
 	if (znode_is_digested(znode_path(znode)))
-		tree->digest += znode->digest;
-	tree->data_size += znode->path_size + bytes_size(znode_data(znode));
+		tree->digest += znode_own_digest(znode);
+	tree->data_size += znode->path_size + znode->data_size;
 }
 
 static void take_from_sums(struct tree *tree, const struct znode *znode)
 {
 	if (znode_is_digested(znode_path(znode)))
-		tree->digest -= znode->digest;
-	tree->data_size -= znode->path_size + bytes_size(znode_data(znode));
+		tree->digest -= znode_own_digest(znode);
+	tree->data_size -= znode->path_size + znode->data_size;
 }
 
 /* Between begin_change and end_change a linked znode's data and Stat may be written. */
@@ -67,13 +66,20 @@ static void end_change(struct tree *tree, struct znode *znode)
 
 /* ---- linking ---- */
 
+static bool is_ephemeral(const struct tree *tree, const struct znode *znode)
+{
+	session_id_t owner = znode_stored_stat(znode).ephemeral_owner;
+
+	return znode_kind_of(owner, tree->extended_types) == ZNODE_EPHEMERAL;
+}
+
+/* Everything but the data, which is there. */
 static void fill(struct tree *tree, struct znode *znode, const struct tree_row *row)
 {
-	znode->data = blob_new(row->data);
 	znode->acls = acl_cache_get(&tree->acls, &row->acls);
-	znode->stat = row->stat;
+	znode_set_stat(znode, &row->stat);
 	znode->content_crc = znode_content_crc(znode_path(znode), row->data);
-	if (znode_kind_of(row->stat.ephemeral_owner, tree->extended_types) == ZNODE_EPHEMERAL) {
+	if (is_ephemeral(tree, znode)) {
 		tree_session_add_ephemeral(tree, znode);
 		tree->ephemeral_count++;
 	}
@@ -83,29 +89,20 @@ static void fill(struct tree *tree, struct znode *znode, const struct tree_row *
 static void empty(struct tree *tree, struct znode *znode)
 {
 	take_from_sums(tree, znode);
-	if (znode_kind_of(znode->stat.ephemeral_owner, tree->extended_types) == ZNODE_EPHEMERAL) {
+	if (is_ephemeral(tree, znode)) {
 		tree_session_remove_ephemeral(tree, znode);
 		tree->ephemeral_count--;
 	}
-	blob_unref(znode->data);
 	acl_cache_put(&tree->acls, znode->acls);
 }
 
 struct znode *tree_link(struct tree *tree, struct znode *parent, const struct tree_row *row)
 {
-	struct bytes path = tree_stored_path(row->path);
-	struct znode *znode = mem_alloc(offsetof(struct znode, path) + bytes_size(path));
+	struct znode *znode =
+		znode_new(tree_stored_path(row->path), row->data, row->stat.czxid, row->stat.ctime);
 
-	memset(znode, 0, offsetof(struct znode, path));
-	znode->path_size = (uint32_t)bytes_size(path) & INT32_MAX;
-	memcpy(znode->path, path.data, bytes_size(path));
-	list_init(&znode->children);
-	list_init(&znode->sibling);
-	znode->parent = parent;
-	if (parent) {
-		list_append(&parent->children, &znode->sibling);
-		parent->child_count++;
-	}
+	if (parent)
+		znode_add_child(parent, znode);
 	znode_index_insert(&tree->index, znode);
 	fill(tree, znode, row);
 	return znode;
@@ -114,20 +111,19 @@ struct znode *tree_link(struct tree *tree, struct znode *parent, const struct tr
 void tree_replace(struct tree *tree, struct znode *znode, const struct tree_row *row)
 {
 	empty(tree, znode);
+	znode_set_data(znode, row->data);
 	fill(tree, znode, row);
 }
 
 static void unlink_leaf(struct tree *tree, struct znode *znode)
 {
-	ASSERT(list_is_empty(&znode->children));
+	ASSERT(znode_child_count(znode) == 0);
 	changes_note_znode_deleted(&tree->changes, znode);
 	empty(tree, znode);
 	znode_index_remove(&tree->index, znode);
-	if (znode->parent) {
-		list_remove(&znode->sibling);
-		znode->parent->child_count--;
-	}
-	free(znode);
+	if (znode->parent)
+		znode_remove_child(znode->parent, znode);
+	znode_free(znode);
 }
 
 /*
@@ -142,8 +138,8 @@ static void unlink_subtree(struct tree *tree, struct znode *top)
 	for (;;) {
 		struct znode *parent = at->parent;
 
-		if (!list_is_empty(&at->children)) {
-			at = list_item(at->children.next, struct znode, sibling);
+		if (znode_child_count(at) > 0) {
+			at = list_item(at->rest->children.next, struct znode, sibling);
 			continue;
 		}
 		if (at == top)
@@ -242,17 +238,20 @@ uint64_t tree_data_size(const struct tree *tree)
 /* The znode behind this one and its subtree, within top's subtree; NULL at the end. */
 static const struct znode *next_beside(const struct znode *znode, const struct znode *top)
 {
-	for (; znode != top; znode = znode->parent)
-		if (znode->sibling.next != &znode->parent->children)
-			return list_item(znode->sibling.next, struct znode, sibling);
+	for (; znode != top; znode = znode->parent) {
+		const struct znode *next = znode_next_child(znode->parent, znode);
+
+		if (next)
+			return next;
+	}
 	return NULL;
 }
 
 static const struct znode *next_within(const struct znode *znode, const struct znode *top)
 {
-	if (!list_is_empty(&znode->children))
-		return list_item(znode->children.next, struct znode, sibling);
-	return next_beside(znode, top);
+	const struct znode *child = znode_next_child(znode, NULL);
+
+	return child ? child : next_beside(znode, top);
 }
 
 const struct znode *tree_walk_next(const struct tree *tree, const struct znode *znode)
@@ -275,11 +274,13 @@ size_t tree_descendant_count(const struct tree *tree, const struct znode *znode)
 
 static void raise_parent(struct tree *tree, struct znode *parent, int32_t cversion, zxid_t zxid)
 {
-	if (cversion <= parent->stat.cversion)
+	struct znode_rest *rest = znode_get_rest(parent);
+
+	if (cversion <= rest->cversion)
 		return;
 	begin_change(tree, parent);
-	parent->stat.cversion = cversion;
-	parent->stat.pzxid = zxid;
+	rest->cversion = cversion;
+	rest->pzxid = zxid;
 	end_change(tree, parent);
 }
 
@@ -329,7 +330,7 @@ enum zk_code tree_create(struct tree *tree, const struct tree_create *create)
 		return ZK_NODEEXISTS;
 	}
 	if (cversion == -1)
-		cversion = plus_one(parent->stat.cversion);
+		cversion = plus_one(znode_stored_stat(parent).cversion);
 	raise_parent(tree, parent, cversion, create->zxid);
 	create_below(tree, parent, create);
 	return ZK_OK;
@@ -340,9 +341,9 @@ enum zk_code tree_delete(struct tree *tree, struct bytes path, zxid_t zxid)
 	struct znode *parent = find_parent(tree, path);
 	struct znode *znode = tree_find_mutable(tree, path);
 
-	if (parent && parent->stat.pzxid < zxid) {
+	if (parent && znode_stored_stat(parent).pzxid < zxid) {
 		begin_change(tree, parent);
-		parent->stat.pzxid = zxid;
+		znode_get_rest(parent)->pzxid = zxid;
 		end_change(tree, parent);
 	}
 	if (!znode || znode == tree->root)
@@ -355,16 +356,17 @@ enum zk_code tree_set_data(struct tree *tree, struct bytes path, struct bytes da
 			   zxid_t zxid, msec_t time_ms)
 {
 	struct znode *znode = tree_find_mutable(tree, path);
+	struct znode_rest *rest;
 
 	if (!znode)
 		return ZK_NONODE;
+	rest = znode_get_rest(znode);
 	begin_change(tree, znode);
-	blob_unref(znode->data);
-	znode->data = blob_new(data);
+	znode_set_data(znode, data);
 	znode->content_crc = znode_content_crc(path, data);
-	znode->stat.mzxid = zxid;
-	znode->stat.mtime = time_ms;
-	znode->stat.version = version;
+	rest->mzxid = zxid;
+	rest->mtime = time_ms;
+	rest->version = version;
 	end_change(tree, znode);
 	return ZK_OK;
 }
@@ -381,7 +383,7 @@ enum zk_code tree_set_acls(struct tree *tree, struct bytes path, const struct zk
 	begin_change(tree, znode);
 	acl_cache_put(&tree->acls, znode->acls);
 	znode->acls = list;
-	znode->stat.aversion = aversion;
+	znode_get_rest(znode)->aversion = aversion;
 	end_change(tree, znode);
 	return ZK_OK;
 }

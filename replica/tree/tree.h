@@ -149,7 +149,9 @@ struct tree_change {
 	bool is_new; /* of a PUT: the store has no row of that path, once it has the changes before
 		      */
 	struct tree_row row;
-	struct blob *data; /* row.data's; the visitor takes a reference if it keeps it */
+	/* row.data's, for the visitor to take a reference if it keeps it; NULL where the data is
+	 * null or small enough to copy */
+	struct blob *blob;
 	session_id_t session_id;
 	int32_t timeout_ms;
 };

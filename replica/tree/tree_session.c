@@ -94,7 +94,7 @@ size_t tree_session_count(const struct tree *tree)
 
 void tree_session_add_ephemeral(struct tree *tree, struct znode *znode)
 {
-	struct tree_session *session = find_or_add(tree, znode->stat.ephemeral_owner);
+	struct tree_session *session = find_or_add(tree, znode_stored_stat(znode).ephemeral_owner);
 	struct tree_ephemeral *ephemeral = mem_alloc(sizeof(*ephemeral));
 
 	ephemeral->znode = znode;
@@ -104,7 +104,7 @@ void tree_session_add_ephemeral(struct tree *tree, struct znode *znode)
 
 void tree_session_remove_ephemeral(struct tree *tree, struct znode *znode)
 {
-	struct tree_session *session = find_mutable(tree, znode->stat.ephemeral_owner);
+	struct tree_session *session = find_mutable(tree, znode_stored_stat(znode).ephemeral_owner);
 	struct map_entry *entry;
 
 	ASSERT(session);

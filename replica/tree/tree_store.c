@@ -24,8 +24,8 @@ static void show_znode(const struct znode *znode, struct tree_change *change)
 		.row = {.path = znode_path(znode),
 			.data = znode_data(znode),
 			.acls = acl_list_acls(znode->acls),
-			.stat = znode->stat},
-		.data = znode->data,
+			.stat = znode_stored_stat(znode)},
+		.blob = znode_blob(znode),
 	};
 }
 
@@ -70,7 +70,7 @@ static void set_stored(struct tree *tree, struct znode *znode)
 {
 	if (znode->dirty)
 		changes_note_znode_deleted(&tree->changes, znode);
-	znode->stored = 1;
+	znode->stored = true;
 }
 
 int tree_load_row(struct tree *tree, const struct tree_row *row)
@@ -123,7 +123,8 @@ struct sums {
 
 static void check_session_has(const struct tree *tree, const struct znode *znode)
 {
-	const struct tree_session *session = tree_find_session(tree, znode->stat.ephemeral_owner);
+	const struct tree_session *session =
+		tree_find_session(tree, znode_stored_stat(znode).ephemeral_owner);
 	struct map_entry *entry;
 
 	ASSERT(session);
@@ -134,27 +135,29 @@ static void check_session_has(const struct tree *tree, const struct znode *znode
 
 static void check_znode(const struct tree *tree, const struct znode *znode, struct sums *sums)
 {
+	const struct znode *child = NULL;
 	uint32_t child_count = 0;
 
 	ASSERT(tree_find(tree, znode_path(znode)) == znode);
 	ASSERT((znode->parent == NULL) == (znode == tree->root));
-	list_for_each (&znode->children, at) {
-		ASSERT(list_item(at, struct znode, sibling)->parent == znode);
+	while ((child = znode_next_child(znode, child))) {
+		ASSERT(child->parent == znode);
 		child_count++;
 	}
-	ASSERT(child_count == znode->child_count);
+	ASSERT(child_count == znode_child_count(znode));
 	ASSERT(znode->content_crc == znode_content_crc(znode_path(znode), znode_data(znode)));
-	ASSERT(znode->digest == znode_digest(znode->content_crc, &znode->stat));
+	ASSERT(znode->data_size == bytes_size(znode_data(znode)));
 	if (znode->dirty)
 		ASSERT(tree->changes.slots[znode->dirty - 1].znode == znode);
 	else
 		ASSERT(znode->stored);
-	if (znode_kind_of(znode->stat.ephemeral_owner, tree->extended_types) == ZNODE_EPHEMERAL) {
+	if (znode_kind_of(znode_stored_stat(znode).ephemeral_owner, tree->extended_types) ==
+	    ZNODE_EPHEMERAL) {
 		check_session_has(tree, znode);
 		sums->ephemerals++;
 	}
 	if (znode_is_digested(znode_path(znode)))
-		sums->digest += znode->digest;
+		sums->digest += znode_own_digest(znode);
 	sums->data_size += znode->path_size + bytes_size(znode_data(znode));
 	sums->znodes++;
 }

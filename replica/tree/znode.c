@@ -12,9 +12,12 @@
 #include "replica/tree/znode.h"
 
 #include <libdeflate.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "src/base/assert.h"
 #include "src/base/endian.h"
+#include "src/base/mem.h"
 
 enum { DIGESTED_STAT_SIZE = 60 };
 
@@ -29,29 +32,166 @@ enum znode_kind znode_kind_of(session_id_t ephemeral_owner, bool extended_types)
 	return ZNODE_EPHEMERAL;
 }
 
+/* ---- memory ---- */
+
+struct znode *znode_new(struct bytes path, struct bytes data, zxid_t czxid, msec_t ctime)
+{
+	size_t room = bytes_size(data);
+	struct znode *znode;
+
+	if (room < sizeof(struct blob *) || room > ZNODE_INLINE_SIZE_MAX)
+		room = sizeof(struct blob *);
+	znode = mem_alloc(offsetof(struct znode, tail) + room + bytes_size(path));
+	*znode = (struct znode){
+		.czxid = czxid,
+		.ctime = ctime,
+		.path_size = (uint32_t)bytes_size(path),
+		.room = (uint16_t)room,
+	};
+	list_init(&znode->sibling);
+	memcpy(znode->tail + room, path.data, bytes_size(path));
+	znode_set_data(znode, data);
+	return znode;
+}
+
+void znode_free(struct znode *znode)
+{
+	blob_unref(znode_blob(znode));
+	free(znode->rest);
+	free(znode);
+}
+
+/* ---- path and data ---- */
+
+static struct bytes stored_path(const struct znode *znode)
+{
+	return bytes_of(znode->tail + znode->room, znode->path_size);
+}
+
 struct bytes znode_path(const struct znode *znode)
 {
-	return znode->path_size == 0 ? bytes_of("/", 1) : bytes_of(znode->path, znode->path_size);
+	return znode->path_size == 0 ? bytes_of("/", 1) : stored_path(znode);
 }
 
 struct bytes znode_name(const struct znode *znode)
 {
 	size_t at = znode->parent ? znode->parent->path_size + 1 : 0;
 
-	return bytes_of(znode->path + at, znode->path_size - at);
+	return bytes_of(znode->tail + znode->room + at, znode->path_size - at);
+}
+
+struct blob *znode_blob(const struct znode *znode)
+{
+	struct blob *blob = NULL;
+
+	if (znode->data == ZNODE_DATA_BLOB)
+		memcpy(&blob, znode->tail, sizeof(blob));
+	return blob;
 }
 
 struct bytes znode_data(const struct znode *znode)
 {
-	return blob_bytes(znode->data);
+	switch ((enum znode_data)znode->data) {
+	case ZNODE_DATA_NULL:
+		return BYTES_NULL;
+	case ZNODE_DATA_INLINE:
+		return bytes_of(znode->tail, znode->data_size);
+	case ZNODE_DATA_BLOB:
+		return blob_bytes(znode_blob(znode));
+	}
+	ASSERT(!"a kind of data");
+	return BYTES_NULL;
+}
+
+void znode_set_data(struct znode *znode, struct bytes data)
+{
+	struct blob *old = znode_blob(znode);
+	struct blob *blob;
+
+	znode->data_size = (uint32_t)bytes_size(data);
+	if (bytes_is_null(data)) {
+		znode->data = ZNODE_DATA_NULL;
+	} else if (znode->data_size <= znode->room) {
+		znode->data = ZNODE_DATA_INLINE;
+		memmove(znode->tail, data.data, znode->data_size);
+	} else {
+		blob = blob_new(data);
+		znode->data = ZNODE_DATA_BLOB;
+		memcpy(znode->tail, &blob, sizeof(blob));
+	}
+	blob_unref(old);
+}
+
+/* ---- Stat ---- */
+
+struct znode_rest *znode_get_rest(struct znode *znode)
+{
+	if (znode->rest)
+		return znode->rest;
+	znode->rest = mem_alloc(sizeof(*znode->rest));
+	*znode->rest = (struct znode_rest){
+		.mzxid = znode->czxid,
+		.pzxid = znode->czxid,
+		.mtime = znode->ctime,
+	};
+	list_init(&znode->rest->children);
+	return znode->rest;
+}
+
+struct znode_stat znode_stored_stat(const struct znode *znode)
+{
+	const struct znode_rest *rest = znode->rest;
+	struct znode_stat stat = {
+		.czxid = znode->czxid,
+		.mzxid = znode->czxid,
+		.pzxid = znode->czxid,
+		.ctime = znode->ctime,
+		.mtime = znode->ctime,
+	};
+
+	if (!rest)
+		return stat;
+	stat.mzxid = rest->mzxid;
+	stat.pzxid = rest->pzxid;
+	stat.mtime = rest->mtime;
+	stat.version = rest->version;
+	stat.cversion = rest->cversion;
+	stat.aversion = rest->aversion;
+	stat.ephemeral_owner = rest->ephemeral_owner;
+	return stat;
+}
+
+static bool is_as_created(const struct znode_stat *stat)
+{
+	return stat->mzxid == stat->czxid && stat->pzxid == stat->czxid &&
+	       stat->mtime == stat->ctime && stat->version == 0 && stat->cversion == 0 &&
+	       stat->aversion == 0 && stat->ephemeral_owner == 0;
+}
+
+void znode_set_stat(struct znode *znode, const struct znode_stat *stat)
+{
+	struct znode_rest *rest;
+
+	znode->czxid = stat->czxid;
+	znode->ctime = stat->ctime;
+	if (!znode->rest && is_as_created(stat))
+		return;
+	rest = znode_get_rest(znode);
+	rest->mzxid = stat->mzxid;
+	rest->pzxid = stat->pzxid;
+	rest->mtime = stat->mtime;
+	rest->version = stat->version;
+	rest->cversion = stat->cversion;
+	rest->aversion = stat->aversion;
+	rest->ephemeral_owner = stat->ephemeral_owner;
 }
 
 void znode_stat(const struct znode *znode, bool extended_types, struct zk_stat *ret_stat)
 {
-	const struct znode_stat *stat = &znode->stat;
+	struct znode_stat stat = znode_stored_stat(znode);
 
-	znode_stat_show(stat, (int32_t)znode->child_count,
-			znode->data ? (int32_t)znode->data->size : 0, extended_types, ret_stat);
+	znode_stat_show(&stat, (int32_t)znode_child_count(znode), (int32_t)znode->data_size,
+			extended_types, ret_stat);
 }
 
 void znode_stat_show(const struct znode_stat *stat, int32_t child_count, int32_t data_size,
@@ -74,6 +214,41 @@ void znode_stat_show(const struct znode_stat *stat, int32_t child_count, int32_t
 		.pzxid = stat->pzxid,
 	};
 }
+
+/* ---- children ---- */
+
+uint32_t znode_child_count(const struct znode *znode)
+{
+	return znode->rest ? znode->rest->child_count : 0;
+}
+
+const struct znode *znode_next_child(const struct znode *znode, const struct znode *child)
+{
+	const struct list *children = znode->rest ? &znode->rest->children : NULL;
+	const struct list *next;
+
+	if (!children)
+		return NULL;
+	next = child ? child->sibling.next : children->next;
+	return next == children ? NULL : list_item(next, struct znode, sibling);
+}
+
+void znode_add_child(struct znode *parent, struct znode *child)
+{
+	struct znode_rest *rest = znode_get_rest(parent);
+
+	child->parent = parent;
+	list_append(&rest->children, &child->sibling);
+	rest->child_count++;
+}
+
+void znode_remove_child(struct znode *parent, struct znode *child)
+{
+	list_remove(&child->sibling);
+	parent->rest->child_count--;
+}
+
+/* ---- digest ---- */
 
 uint32_t znode_content_crc(struct bytes path, struct bytes data)
 {
@@ -100,6 +275,13 @@ uint32_t znode_digest(uint32_t content_crc, const struct znode_stat *stat)
 	endian_put_u32(encoded + 48, (uint32_t)stat->aversion);
 	endian_put_u64(encoded + 52, (uint64_t)stat->ephemeral_owner);
 	return libdeflate_crc32(content_crc, encoded, sizeof(encoded));
+}
+
+uint32_t znode_own_digest(const struct znode *znode)
+{
+	struct znode_stat stat = znode_stored_stat(znode);
+
+	return znode_digest(znode->content_crc, &stat);
 }
 
 bool znode_is_digested(struct bytes path)

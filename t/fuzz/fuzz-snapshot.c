@@ -76,7 +76,7 @@ static struct tree_row row_of(const struct znode *znode)
 		.path = znode_path(znode),
 		.data = znode_data(znode),
 		.acls = acl_list_acls(znode->acls),
-		.stat = znode->stat,
+		.stat = znode_stored_stat(znode),
 	};
 }
 

@@ -149,6 +149,8 @@ static uint64_t znode_sum(const struct znode *znode)
 {
 	struct bytes path = znode_path(znode);
 	struct zk_acls acls = acl_list_acls(znode->acls);
+	struct znode_stat stat = znode_stored_stat(znode);
+	uint32_t child_count = znode_child_count(znode);
 	uint64_t hash = sim_hash(4, path.data, bytes_size(path));
 
 	/* Each server writes its configuration itself, at a time of its own. */
@@ -156,8 +158,8 @@ static uint64_t znode_sum(const struct znode *znode)
 		return hash;
 	hash ^= whole_check_hash(znode_data(znode)) * 3;
 	hash ^= whole_check_hash(acls.encoded) * 5;
-	hash ^= stat_hash(&znode->stat) * 7;
-	return sim_hash(hash, &znode->child_count, sizeof(znode->child_count));
+	hash ^= stat_hash(&stat) * 7;
+	return sim_hash(hash, &child_count, sizeof(child_count));
 }
 
 static uint64_t session_sum(const struct tree_session *session)
@@ -331,8 +333,8 @@ static void check_new_znode(struct whole_check *check, zxid_t zxid, const struct
 	struct bytes text = znode_path(znode);
 	int64_t number = sequence_of(text);
 	struct path *parent = get_path(check, parent_of(text));
-	const struct tree_session *session =
-		tree_find_session(check->model, znode->stat.ephemeral_owner);
+	session_id_t owner = znode_stored_stat(znode).ephemeral_owner;
+	const struct tree_session *session = tree_find_session(check->model, owner);
 
 	if (number >= 0 && number <= parent->sequence)
 		sim_fail(check->world,
@@ -340,11 +342,11 @@ static void check_new_znode(struct whole_check *check, zxid_t zxid, const struct
 			 number, parent->text, parent->sequence);
 	if (number >= 0)
 		parent->sequence = number;
-	if (znode->stat.ephemeral_owner != 0 && (!session || !session->open))
+	if (owner != 0 && (!session || !session->open))
 		sim_fail(check->world,
 			 "0x%" PRIx64 " creates an ephemeral of session 0x%" PRIx64
 			 ", which is not open",
-			 zxid, znode->stat.ephemeral_owner);
+			 zxid, owner);
 }
 
 static void add_version(struct whole_check *check, zxid_t zxid, struct bytes text)
@@ -366,7 +368,7 @@ static void add_version(struct whole_check *check, zxid_t zxid, struct bytes tex
 	}
 	znode_stat(znode, false, &version->stat);
 	version->data_hash = whole_check_hash(znode_data(znode));
-	if (znode->stat.czxid == zxid)
+	if (znode->czxid == zxid)
 		check_new_znode(check, zxid, znode);
 }
 

@@ -198,7 +198,7 @@ static void put_system_nodes(struct whole_rows *rows)
 			.path = znode_path(znode),
 			.data = znode_data(znode),
 			.acls = acl_list_acls(znode->acls),
-			.stat = znode->stat,
+			.stat = znode_stored_stat(znode),
 		};
 
 		whole_rows_put(rows, &row);

@@ -164,9 +164,10 @@ static void test_captured_snapshot_has_its_digest(void **state)
 	assert_int_equal(tree_find_session(taken.tree, 0x0100002816190003)->timeout_ms, 10000);
 	znode = tree_find(taken.tree, bytes_of_text("/a/b"));
 	assert_true(bytes_is_null(znode_data(znode)));
-	assert_int_equal(znode->stat.pzxid, 22);
+	assert_int_equal(znode_stored_stat(znode).pzxid, 22);
 	znode = tree_find(taken.tree, bytes_of_text("/t"));
-	assert_int_equal(znode->stat.ephemeral_owner, (session_id_t)0xff0000000000ea60);
+	assert_int_equal(znode_stored_stat(znode).ephemeral_owner,
+			 (session_id_t)0xff0000000000ea60);
 	tree_check(taken.tree);
 	taken_release(&taken);
 	buf_release(&stream);
@@ -330,7 +331,7 @@ static struct tree_row row_of(const struct znode *znode)
 		.path = znode_path(znode),
 		.data = znode_data(znode),
 		.acls = acl_list_acls(znode->acls),
-		.stat = znode->stat,
+		.stat = znode_stored_stat(znode),
 	};
 }
 

@@ -7,7 +7,7 @@ struct tree_row tree_copy_row(const struct znode *znode)
 	return (struct tree_row){.path = znode_path(znode),
 				 .data = znode_data(znode),
 				 .acls = acl_list_acls(znode->acls),
-				 .stat = znode->stat};
+				 .stat = znode_stored_stat(znode)};
 }
 
 static void copy_sessions(struct tree *copy, const struct tree *tree)
