@@ -108,7 +108,7 @@ static void begin_tree(size_t row_count, void *data)
 {
 	struct recovery *recovery = data;
 
-	tree_reserve(recovery->tree, row_count);
+	tree_begin_load(recovery->tree, row_count);
 }
 
 static int load_row(const struct tree_row *row, void *data)
@@ -116,7 +116,7 @@ static int load_row(const struct tree_row *row, void *data)
 	struct recovery *recovery = data;
 
 	recovery->row_count++;
-	return tree_load_row(recovery->tree, row);
+	return tree_load_next(recovery->tree, row);
 }
 
 static int load_session(session_id_t id, int32_t timeout_ms, void *data)

@@ -314,16 +314,6 @@ uint32_t store_crc_number(uint32_t crc, int64_t number)
 	return libdeflate_crc32(crc, bytes, sizeof(bytes));
 }
 
-uint32_t store_crc_numbers(uint32_t crc, const int64_t *numbers, size_t count)
-{
-	uint8_t bytes[STORE_CRC_NUMBERS_MAX * 8];
-
-	ASSERT(count <= STORE_CRC_NUMBERS_MAX);
-	for (size_t i = 0; i < count; i++)
-		endian_put_u64(bytes + i * 8, (uint64_t)numbers[i]);
-	return libdeflate_crc32(crc, bytes, count * 8);
-}
-
 uint32_t store_crc_bytes(uint32_t crc, struct bytes bytes)
 {
 	crc = store_crc_number(crc, bytes.size);

@@ -121,9 +121,13 @@ int store_tree_load(struct store_tree_db *tree, const struct store_loader *loade
 
 	if (loader->begin && head->row_count > 0)
 		loader->begin((size_t)head->row_count, data);
-	error = each_row(&load, "select * from session order by id", load_session);
+	error = store_tree_set_cache(tree, STORE_TREE_LOAD_CACHE_KIB, ret_refusal);
+	if (!error)
+		error = each_row(&load, "select * from session order by id", load_session);
 	if (!error)
 		error = each_row(&load, "select * from znode order by path", load_znode);
+	if (!error)
+		error = store_tree_set_cache(tree, STORE_TREE_CACHE_KIB, ret_refusal);
 	if (error)
 		return error;
 	if (load.row_count != head->row_count || load.checksum_sum != head->checksum_sum)

@@ -26,8 +26,7 @@ const struct znode *tree_find(const struct tree *tree, struct bytes path)
 	return tree_find_mutable(tree, path);
 }
 
-/* The znode above path, whether or not path is there; NULL for none. */
-static struct znode *find_parent(const struct tree *tree, struct bytes path)
+struct znode *tree_find_parent(const struct tree *tree, struct bytes path)
 {
 	const char *slash = memrchr(path.data, '/', bytes_size(path));
 
@@ -78,7 +77,6 @@ static void fill(struct tree *tree, struct znode *znode, const struct tree_row *
 {
 	znode->acls = acl_cache_get(&tree->acls, &row->acls);
 	znode_set_stat(znode, &row->stat);
-	znode->content_crc = znode_content_crc(znode_path(znode), row->data);
 	if (is_ephemeral(tree, znode)) {
 		tree_session_add_ephemeral(tree, znode);
 		tree->ephemeral_count++;
@@ -121,6 +119,10 @@ static void unlink_leaf(struct tree *tree, struct znode *znode)
 	changes_note_znode_deleted(&tree->changes, znode);
 	empty(tree, znode);
 	znode_index_remove(&tree->index, znode);
+	if (tree->loaded == znode)
+		tree->loaded = NULL;
+	if (tree->loaded_below == znode)
+		tree->loaded_below = NULL;
 	if (znode->parent)
 		znode_remove_child(znode->parent, znode);
 	znode_free(znode);
@@ -161,7 +163,7 @@ static void add_system_znode(struct tree *tree, const char *path, struct zk_acls
 		.acls = acls,
 		.stat = {.aversion = aversion},
 	};
-	struct znode *parent = path[1] == '\0' ? NULL : find_parent(tree, row.path);
+	struct znode *parent = path[1] == '\0' ? NULL : tree_find_parent(tree, row.path);
 
 	changes_note_znode(&tree->changes, tree_link(tree, parent, &row));
 }
@@ -286,7 +288,7 @@ static void raise_parent(struct tree *tree, struct znode *parent, int32_t cversi
 
 void tree_raise_parent(struct tree *tree, struct bytes path, int32_t cversion, zxid_t zxid)
 {
-	struct znode *parent = find_parent(tree, path);
+	struct znode *parent = tree_find_parent(tree, path);
 
 	if (parent)
 		raise_parent(tree, parent, cversion, zxid);
@@ -317,7 +319,7 @@ static void create_below(struct tree *tree, struct znode *parent, const struct t
 
 enum zk_code tree_create(struct tree *tree, const struct tree_create *create)
 {
-	struct znode *parent = find_parent(tree, create->path);
+	struct znode *parent = tree_find_parent(tree, create->path);
 	struct znode *existing = tree_find_mutable(tree, create->path);
 	int32_t cversion = create->parent_cversion;
 
@@ -338,7 +340,7 @@ enum zk_code tree_create(struct tree *tree, const struct tree_create *create)
 
 enum zk_code tree_delete(struct tree *tree, struct bytes path, zxid_t zxid)
 {
-	struct znode *parent = find_parent(tree, path);
+	struct znode *parent = tree_find_parent(tree, path);
 	struct znode *znode = tree_find_mutable(tree, path);
 
 	if (parent && znode_stored_stat(parent).pzxid < zxid) {
@@ -363,7 +365,6 @@ enum zk_code tree_set_data(struct tree *tree, struct bytes path, struct bytes da
 	rest = znode_get_rest(znode);
 	begin_change(tree, znode);
 	znode_set_data(znode, data);
-	znode->content_crc = znode_content_crc(path, data);
 	rest->mzxid = zxid;
 	rest->mtime = time_ms;
 	rest->version = version;

@@ -177,8 +177,13 @@ void tree_take_changes(struct tree *tree, tree_change_fn *visit, void *data);
  * tree_load_session: -EBADMSG for an id that was loaded before.
  */
 int tree_load_row(struct tree *tree, const struct tree_row *row);
-/* Before the first: how many will come. Only time depends on it. */
-void tree_reserve(struct tree *tree, size_t count);
+/*
+ * The same for about count rows in ascending order of paths, and nothing else in between;
+ * -EBADMSG for one that is out of order, too. As long as they ascend they are new, so that
+ * none has to be looked for in an index that is larger than the CPU's caches.
+ */
+void tree_begin_load(struct tree *tree, size_t count);
+int tree_load_next(struct tree *tree, const struct tree_row *row);
 int tree_load_session(struct tree *tree, session_id_t id, int32_t timeout_ms);
 
 /* Recompute every invariant; O(everything). */

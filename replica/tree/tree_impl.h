@@ -12,6 +12,10 @@ struct tree {
 	struct map sessions; /* struct tree_session */
 	struct changes changes;
 	struct znode *root;
+	/* The last row's znode, by tree_load_row or tree_load_next; or NULL. */
+	struct znode *loaded;
+	/* What it was put below, which often is the next one's place; or NULL. */
+	struct znode *loaded_below;
 	zxid_t zxid;
 	uint64_t digest;
 	uint64_t data_size;
@@ -20,9 +24,15 @@ struct tree {
 	bool extended_types;
 };
 
+/* What a new tree has. */
+enum { TREE_SYSTEM_ZNODES = 4 };
+
 /* "/" is stored as "". */
 struct bytes tree_stored_path(struct bytes path);
 struct znode *tree_find_mutable(const struct tree *tree, struct bytes path);
+
+/* The znode above path, whether or not path is there; NULL for none. */
+struct znode *tree_find_parent(const struct tree *tree, struct bytes path);
 
 /* Put a new znode below parent (NULL for the root) into index, list, sums and session. */
 struct znode *tree_link(struct tree *tree, struct znode *parent, const struct tree_row *row);

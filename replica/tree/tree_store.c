@@ -1,6 +1,7 @@
 /* The tree's side of the store on disk: what to write out, what was loaded; and the proof that it
  * is whole. */
 #include <errno.h>
+#include <string.h>
 
 #include "replica/tree/tree_impl.h"
 #include "src/base/assert.h"
@@ -73,30 +74,61 @@ static void set_stored(struct tree *tree, struct znode *znode)
 	znode->stored = true;
 }
 
-int tree_load_row(struct tree *tree, const struct tree_row *row)
+/* The parent that a row of that path is to have; NULL if it isn't there, or the path not valid. */
+static struct znode *find_place(struct tree *tree, struct bytes path)
 {
-	struct znode *znode = tree_find_mutable(tree, row->path);
-	struct znode *parent;
+	struct znode *last = tree->loaded_below;
+	const char *text = path.data;
+	const char *slash = bytes_size(path) > 0 ? memrchr(text, '/', bytes_size(path)) : NULL;
+	size_t above = slash ? (size_t)(slash - text) : 0;
 
-	if (znode && (znode->stored || (znode == tree->root && row->stat.ephemeral_owner != 0)))
-		return -EBADMSG;
-	if (znode) {
-		tree_replace(tree, znode, row);
-		set_stored(tree, znode);
-		return 0;
-	}
-	if (!zk_path_is_valid(row->path))
-		return -EBADMSG;
-	parent = tree_find_mutable(tree, zk_path_parent(row->path));
+	/* With the parent's path all of it is valid. */
+	if (!slash || !zk_path_name_is_valid(bytes_of(slash + 1, bytes_size(path) - above - 1)))
+		return NULL;
+	if (!last || last->path_size != above || memcmp(last->path, text, above) != 0)
+		tree->loaded_below = tree_find_parent(tree, path);
+	return tree->loaded_below;
+}
+
+static int load_new(struct tree *tree, const struct tree_row *row)
+{
+	struct znode *parent = find_place(tree, row->path);
+
 	if (!parent)
 		return -EBADMSG;
-	set_stored(tree, tree_link(tree, parent, row));
+	tree->loaded = tree_link(tree, parent, row);
+	set_stored(tree, tree->loaded);
 	return 0;
 }
 
-void tree_reserve(struct tree *tree, size_t count)
+int tree_load_row(struct tree *tree, const struct tree_row *row)
 {
+	struct znode *znode = tree_find_mutable(tree, row->path);
+
+	if (!znode)
+		return load_new(tree, row);
+	if (znode->stored || (znode == tree->root && row->stat.ephemeral_owner != 0))
+		return -EBADMSG;
+	tree_replace(tree, znode, row);
+	set_stored(tree, znode);
+	tree->loaded = znode;
+	return 0;
+}
+
+void tree_begin_load(struct tree *tree, size_t count)
+{
+	ASSERT(tree->index.count == TREE_SYSTEM_ZNODES);
 	znode_index_reserve(&tree->index, count);
+}
+
+int tree_load_next(struct tree *tree, const struct tree_row *row)
+{
+	if (tree->loaded && bytes_compare(znode_path(tree->loaded), row->path) >= 0)
+		return -EBADMSG;
+	/* The system znodes, of which "/" is the first row, are there already. */
+	if (!tree->loaded || zk_path_is_system(row->path))
+		return tree_load_row(tree, row);
+	return load_new(tree, row);
 }
 
 int tree_load_session(struct tree *tree, session_id_t id, int32_t timeout_ms)

@@ -41,7 +41,7 @@ struct znode *znode_new(struct bytes path, struct bytes data, zxid_t czxid, msec
 
 	if (room < sizeof(struct blob *) || room > ZNODE_INLINE_SIZE_MAX)
 		room = sizeof(struct blob *);
-	znode = mem_alloc(offsetof(struct znode, tail) + room + bytes_size(path));
+	znode = mem_alloc(offsetof(struct znode, path) + room + bytes_size(path));
 	*znode = (struct znode){
 		.czxid = czxid,
 		.ctime = ctime,
@@ -49,7 +49,7 @@ struct znode *znode_new(struct bytes path, struct bytes data, zxid_t czxid, msec
 		.room = (uint16_t)room,
 	};
 	list_init(&znode->sibling);
-	memcpy(znode->tail + room, path.data, bytes_size(path));
+	memcpy(znode->path, path.data, bytes_size(path));
 	znode_set_data(znode, data);
 	return znode;
 }
@@ -63,21 +63,22 @@ void znode_free(struct znode *znode)
 
 /* ---- path and data ---- */
 
-static struct bytes stored_path(const struct znode *znode)
-{
-	return bytes_of(znode->tail + znode->room, znode->path_size);
-}
-
 struct bytes znode_path(const struct znode *znode)
 {
-	return znode->path_size == 0 ? bytes_of("/", 1) : stored_path(znode);
+	return znode->path_size == 0 ? bytes_of("/", 1) : bytes_of(znode->path, znode->path_size);
 }
 
 struct bytes znode_name(const struct znode *znode)
 {
 	size_t at = znode->parent ? znode->parent->path_size + 1 : 0;
 
-	return bytes_of(znode->tail + znode->room + at, znode->path_size - at);
+	return bytes_of(znode->path + at, znode->path_size - at);
+}
+
+/* Of no alignment. */
+static char *room_of(struct znode *znode)
+{
+	return znode->path + znode->path_size;
 }
 
 struct blob *znode_blob(const struct znode *znode)
@@ -85,7 +86,7 @@ struct blob *znode_blob(const struct znode *znode)
 	struct blob *blob = NULL;
 
 	if (znode->data == ZNODE_DATA_BLOB)
-		memcpy(&blob, znode->tail, sizeof(blob));
+		memcpy(&blob, znode->path + znode->path_size, sizeof(blob));
 	return blob;
 }
 
@@ -95,12 +96,22 @@ struct bytes znode_data(const struct znode *znode)
 	case ZNODE_DATA_NULL:
 		return BYTES_NULL;
 	case ZNODE_DATA_INLINE:
-		return bytes_of(znode->tail, znode->data_size);
+		return bytes_of(znode->path + znode->path_size, znode->data_size);
 	case ZNODE_DATA_BLOB:
 		return blob_bytes(znode_blob(znode));
 	}
 	ASSERT(!"a kind of data");
 	return BYTES_NULL;
+}
+
+/* Inline data is behind the path already. */
+static uint32_t content_crc_of(const struct znode *znode)
+{
+	bool apart = znode->data == ZNODE_DATA_BLOB;
+	size_t size = znode->path_size + (apart ? 0 : znode->data_size);
+	uint32_t crc = libdeflate_crc32(0, znode->path, size);
+
+	return apart ? libdeflate_crc32(crc, znode_blob(znode)->bytes, znode->data_size) : crc;
 }
 
 void znode_set_data(struct znode *znode, struct bytes data)
@@ -113,13 +124,14 @@ void znode_set_data(struct znode *znode, struct bytes data)
 		znode->data = ZNODE_DATA_NULL;
 	} else if (znode->data_size <= znode->room) {
 		znode->data = ZNODE_DATA_INLINE;
-		memmove(znode->tail, data.data, znode->data_size);
+		memmove(room_of(znode), data.data, znode->data_size);
 	} else {
 		blob = blob_new(data);
 		znode->data = ZNODE_DATA_BLOB;
-		memcpy(znode->tail, &blob, sizeof(blob));
+		memcpy(room_of(znode), &blob, sizeof(blob));
 	}
 	blob_unref(old);
+	znode->content_crc = content_crc_of(znode);
 }
 
 /* ---- Stat ---- */

@@ -48,22 +48,24 @@ enum {
  * path and data besides, in one allocation. What the others need more is apart.
  */
 struct znode {
-	struct znode *chain;  /* of the hash bucket */
+	/* What a look into the index reads is together. */
+	struct znode *chain; /* of the hash bucket */
+	uint32_t hash;
+	uint32_t path_size; /* 0 for the root */
+
 	struct znode *parent; /* NULL for the root */
 	struct list sibling;  /* among parent's children */
 	struct znode_rest *rest;
 	struct acl_list *acls;
 	zxid_t czxid;
-	msec_t ctime; /* wall clock */
-	uint32_t hash;
-	uint32_t content_crc; /* over path and data: where the digest's CRC goes on with the Stat */
+	msec_t ctime;         /* wall clock */
+	uint32_t content_crc; /* znode_content_crc: where the digest's CRC goes on with the Stat */
 	uint32_t dirty;       /* index into the tree's changes plus one, 0 for clean */
-	uint32_t path_size;   /* 0 for the root */
 	uint32_t data_size;   /* 0 for null */
 	uint16_t room;        /* what can be inline */
 	uint8_t data;         /* enum znode_data */
 	bool stored;          /* the last write-out, or the load, had it */
-	uint8_t tail[];       /* room bytes, the data or the pointer to its blob; then the path */
+	char path[];          /* and room bytes: the data, or the pointer to its blob */
 };
 
 /*

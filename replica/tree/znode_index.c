@@ -46,8 +46,7 @@ struct znode *znode_index_find(const struct znode_index *index, const char *path
 	uint32_t hash = hash_of(index, path, size);
 
 	for (struct znode *at = *bucket_of(index, hash); at; at = at->chain)
-		if (at->hash == hash && at->path_size == size &&
-		    memcmp(at->tail + at->room, path, size) == 0)
+		if (at->hash == hash && at->path_size == size && memcmp(at->path, path, size) == 0)
 			return at;
 	return NULL;
 }
@@ -87,7 +86,7 @@ void znode_index_insert(struct znode_index *index, struct znode *znode)
 {
 	if (index->count >= index->bucket_count)
 		split_bucket(index);
-	znode->hash = hash_of(index, (const char *)znode->tail + znode->room, znode->path_size);
+	znode->hash = hash_of(index, znode->path, znode->path_size);
 	chain_in(index, znode);
 	index->count++;
 }

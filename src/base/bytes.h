@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "src/base/assert.h"
+
 /*
  * A span of bytes that somebody else owns: a field inside a received frame, a
  * path inside a znode. It is valid as long as its owner is; who keeps it
@@ -20,10 +22,19 @@ struct bytes {
 
 #define BYTES_NULL ((struct bytes){.data = NULL, .size = -1})
 
-struct bytes bytes_of(const void *data, size_t size);
+static inline struct bytes bytes_of(const void *data, size_t size)
+{
+	ASSERT(size <= INT32_MAX);
+	return (struct bytes){.data = data, .size = (int32_t)size};
+}
+
 struct bytes bytes_of_text(const char *text); /* NULL becomes null */
 
-bool bytes_is_null(struct bytes bytes);
+static inline bool bytes_is_null(struct bytes bytes)
+{
+	return bytes.size < 0;
+}
+
 /* Null equals null only. */
 bool bytes_equal(struct bytes a, struct bytes b);
 bool bytes_equal_text(struct bytes bytes, const char *text);
@@ -31,7 +42,10 @@ bool bytes_equal_text(struct bytes bytes, const char *text);
 int bytes_compare(struct bytes a, struct bytes b);
 
 /* How many bytes there are to read: 0 for null. */
-size_t bytes_size(struct bytes bytes);
+static inline size_t bytes_size(struct bytes bytes)
+{
+	return bytes.size < 0 ? 0 : (size_t)bytes.size;
+}
 
 /* A heap copy that the caller frees, '\0' behind it; NULL for null. */
 char *bytes_dup(struct bytes bytes);
