@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -211,6 +212,8 @@ int recovery_run(struct store *store, const struct config *config, struct replic
 		error = recover_log(&recovery, replica, ret_refusal);
 	}
 	release_log(&recovery);
+	/* The log's transactions, and what SQLite had, left holes between what stays. */
+	(void)malloc_trim(0);
 	if (error < 0)
 		replica_free(replica);
 	else

@@ -45,9 +45,12 @@ int store_tree_open_to_read(struct store_tree_db *tree, const struct store_dir *
 /* Takes one that is all zeros. */
 void store_tree_close(struct store_tree_db *tree);
 
-/* The connection's cache of pages: what a write-out in order of paths needs is little. */
+/*
+ * The connection's cache of pages. A write-out is in order of paths: what it needs again is
+ * the inner pages, less than 1 MiB for a million znodes.
+ */
 enum {
-	STORE_TREE_CACHE_KIB = 16 << 10,
+	STORE_TREE_CACHE_KIB = 4 << 10,
 	/* A load looks at each page once. Its pages would stay among the znodes' memory. */
 	STORE_TREE_LOAD_CACHE_KIB = 512,
 };

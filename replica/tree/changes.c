@@ -19,8 +19,6 @@ void changes_init(struct changes *changes)
 void changes_release(struct changes *changes)
 {
 	changes_clear(changes);
-	free(changes->slots);
-	changes_init(changes);
 }
 
 static uint32_t *dirty_of(struct change_slot *slot)
@@ -156,7 +154,7 @@ void changes_clear(struct changes *changes)
 		if (slot->type == SLOT_SESSION)
 			slot->session->stored = true;
 	}
-	changes->count = 0;
-	changes->live = 0;
-	changes->size = 0;
+	/* A burst's slots would stay for good. */
+	free(changes->slots);
+	changes_init(changes);
 }
