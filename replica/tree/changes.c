@@ -91,7 +91,18 @@ void changes_note_znode(struct changes *changes, struct znode *znode)
 		slot->type = SLOT_ZNODE;
 		slot->znode = znode;
 	}
-	set_size(changes, slot, ROW_SIZE + znode->path_size + znode->data_size);
+	set_size(changes, slot, ROW_SIZE + (uint32_t)znode_path_size(znode) + znode->data_size);
+}
+
+static char *dup_path(const struct znode *znode)
+{
+	struct buf buf;
+	char *path;
+
+	buf_init(&buf, INT32_MAX);
+	path = bytes_dup(znode_path(znode, &buf));
+	buf_release(&buf);
+	return path;
 }
 
 void changes_note_znode_deleted(struct changes *changes, struct znode *znode)
@@ -102,8 +113,8 @@ void changes_note_znode_deleted(struct changes *changes, struct znode *znode)
 		if (!slot)
 			slot = add_slot(changes, NULL);
 		slot->type = SLOT_ZNODE_DELETED;
-		slot->path = bytes_dup(znode_path(znode));
-		set_size(changes, slot, ROW_SIZE + znode->path_size);
+		slot->path = dup_path(znode);
+		set_size(changes, slot, ROW_SIZE + (uint32_t)znode_path_size(znode));
 	} else if (slot) {
 		drop_slot(changes, slot);
 	}

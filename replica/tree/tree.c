@@ -39,16 +39,16 @@ struct znode *tree_find_parent(const struct tree *tree, struct bytes path)
 
 static void add_to_sums(struct tree *tree, const struct znode *znode)
 {
-	if (znode_is_digested(znode_path(znode)))
+	if (znode->digested)
 		tree->digest += znode_own_digest(znode);
-	tree->data_size += znode->path_size + znode->data_size;
+	tree->data_size += znode_path_size(znode) + znode->data_size;
 }
 
 static void take_from_sums(struct tree *tree, const struct znode *znode)
 {
-	if (znode_is_digested(znode_path(znode)))
+	if (znode->digested)
 		tree->digest -= znode_own_digest(znode);
-	tree->data_size -= znode->path_size + znode->data_size;
+	tree->data_size -= znode_path_size(znode) + znode->data_size;
 }
 
 /* Between begin_change and end_change a linked znode's data and Stat may be written. */
@@ -96,12 +96,12 @@ static void empty(struct tree *tree, struct znode *znode)
 
 struct znode *tree_link(struct tree *tree, struct znode *parent, const struct tree_row *row)
 {
-	struct znode *znode =
-		znode_new(tree_stored_path(row->path), row->data, row->stat.czxid, row->stat.ctime);
+	struct bytes path = tree_stored_path(row->path);
+	struct znode *znode = znode_new(parent, path, row->data, row->stat.czxid, row->stat.ctime);
 
 	if (parent)
-		znode_add_child(parent, znode);
-	znode_index_insert(&tree->index, znode);
+		znode_add_child(znode);
+	znode_index_insert(&tree->index, znode, path);
 	fill(tree, znode, row);
 	return znode;
 }
@@ -109,7 +109,7 @@ struct znode *tree_link(struct tree *tree, struct znode *parent, const struct tr
 void tree_replace(struct tree *tree, struct znode *znode, const struct tree_row *row)
 {
 	empty(tree, znode);
-	znode_set_data(znode, row->data);
+	znode_set_data(znode, row->path, row->data);
 	fill(tree, znode, row);
 }
 
@@ -121,10 +121,8 @@ static void unlink_leaf(struct tree *tree, struct znode *znode)
 	znode_index_remove(&tree->index, znode);
 	if (tree->loaded == znode)
 		tree->loaded = NULL;
-	if (tree->loaded_below == znode)
-		tree->loaded_below = NULL;
 	if (znode->parent)
-		znode_remove_child(znode->parent, znode);
+		znode_remove_child(znode);
 	znode_free(znode);
 }
 
@@ -176,6 +174,8 @@ struct tree *tree_new(bool extended_types)
 	acl_cache_init(&tree->acls);
 	map_init(&tree->sessions);
 	changes_init(&tree->changes);
+	buf_init(&tree->loaded_path, INT32_MAX);
+	buf_init(&tree->path, INT32_MAX);
 	tree->extended_types = extended_types;
 	add_system_znode(tree, "/", zk_acls_open(), 0);
 	tree->root = tree_find_mutable(tree, bytes_of("/", 1));
@@ -197,6 +197,8 @@ void tree_free(struct tree *tree)
 	ASSERT(tree->index.count == 0);
 	znode_index_release(&tree->index);
 	acl_cache_release(&tree->acls);
+	buf_release(&tree->loaded_path);
+	buf_release(&tree->path);
 	free(tree);
 }
 
@@ -364,7 +366,7 @@ enum zk_code tree_set_data(struct tree *tree, struct bytes path, struct bytes da
 		return ZK_NONODE;
 	rest = znode_get_rest(znode);
 	begin_change(tree, znode);
-	znode_set_data(znode, data);
+	znode_set_data(znode, path, data);
 	rest->mzxid = zxid;
 	rest->mtime = time_ms;
 	rest->version = version;

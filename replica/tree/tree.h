@@ -52,6 +52,7 @@ struct tree_session {
 struct tree_ephemeral {
 	struct map_entry entry;
 	struct znode *znode;
+	char path[]; /* the key */
 };
 
 struct tree;

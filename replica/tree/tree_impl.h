@@ -4,6 +4,7 @@
 #include "replica/tree/changes.h"
 #include "replica/tree/tree.h"
 #include "replica/tree/znode_index.h"
+#include "src/base/buf.h"
 
 /* What tree.c, tree_session.c and tree_store.c share, and nobody else includes. */
 struct tree {
@@ -12,10 +13,11 @@ struct tree {
 	struct map sessions; /* struct tree_session */
 	struct changes changes;
 	struct znode *root;
-	/* The last row's znode, by tree_load_row or tree_load_next; or NULL. */
+	/* The last row's znode, by tree_load_row or tree_load_next, or NULL; and its stored path.
+	 */
 	struct znode *loaded;
-	/* What it was put below, which often is the next one's place; or NULL. */
-	struct znode *loaded_below;
+	struct buf loaded_path;
+	struct buf path; /* for znode_path, for a moment */
 	zxid_t zxid;
 	uint64_t digest;
 	uint64_t data_size;

@@ -18,6 +18,7 @@
 #include "src/base/assert.h"
 #include "src/base/endian.h"
 #include "src/base/mem.h"
+#include "src/zk/path.h"
 
 enum { DIGESTED_STAT_SIZE = 60 };
 
@@ -34,23 +35,27 @@ enum znode_kind znode_kind_of(session_id_t ephemeral_owner, bool extended_types)
 
 /* ---- memory ---- */
 
-struct znode *znode_new(struct bytes path, struct bytes data, zxid_t czxid, msec_t ctime)
+struct znode *znode_new(struct znode *parent, struct bytes path, struct bytes data, zxid_t czxid,
+			msec_t ctime)
 {
+	struct bytes name = parent ? zk_path_name(path) : path;
 	size_t room = bytes_size(data);
 	struct znode *znode;
 
 	if (room < sizeof(struct blob *) || room > ZNODE_INLINE_SIZE_MAX)
 		room = sizeof(struct blob *);
-	znode = mem_alloc(offsetof(struct znode, path) + room + bytes_size(path));
+	znode = mem_alloc(offsetof(struct znode, name) + bytes_size(name) + room);
 	*znode = (struct znode){
+		.name_size = (uint32_t)bytes_size(name),
+		.parent = parent,
 		.czxid = czxid,
 		.ctime = ctime,
-		.path_size = (uint32_t)bytes_size(path),
 		.room = (uint16_t)room,
+		.digested = znode_is_digested(path),
 	};
 	list_init(&znode->sibling);
-	memcpy(znode->path, path.data, bytes_size(path));
-	znode_set_data(znode, data);
+	memcpy(znode->name, name.data, bytes_size(name));
+	znode_set_data(znode, path, data);
 	return znode;
 }
 
@@ -63,22 +68,43 @@ void znode_free(struct znode *znode)
 
 /* ---- path and data ---- */
 
-struct bytes znode_path(const struct znode *znode)
-{
-	return znode->path_size == 0 ? bytes_of("/", 1) : bytes_of(znode->path, znode->path_size);
-}
-
 struct bytes znode_name(const struct znode *znode)
 {
-	size_t at = znode->parent ? znode->parent->path_size + 1 : 0;
+	return bytes_of(znode->name, znode->name_size);
+}
 
-	return bytes_of(znode->path + at, znode->path_size - at);
+size_t znode_path_size(const struct znode *znode)
+{
+	size_t size = 0;
+
+	for (; znode->parent; znode = znode->parent)
+		size += znode->name_size + 1;
+	return size;
+}
+
+struct bytes znode_path(const struct znode *znode, struct buf *buf)
+{
+	size_t size = znode_path_size(znode);
+	char *end;
+
+	if (size == 0)
+		return bytes_of("/", 1);
+	buf_reset(buf);
+	end = buf_extend(buf, size);
+	ASSERT(end);
+	end += size;
+	for (; znode->parent; znode = znode->parent) {
+		end -= znode->name_size;
+		memcpy(end, znode->name, znode->name_size);
+		*--end = '/';
+	}
+	return buf_bytes(buf);
 }
 
 /* Of no alignment. */
-static char *room_of(struct znode *znode)
+static const char *room_of(const struct znode *znode)
 {
-	return znode->path + znode->path_size;
+	return znode->name + znode->name_size;
 }
 
 struct blob *znode_blob(const struct znode *znode)
@@ -86,7 +112,7 @@ struct blob *znode_blob(const struct znode *znode)
 	struct blob *blob = NULL;
 
 	if (znode->data == ZNODE_DATA_BLOB)
-		memcpy(&blob, znode->path + znode->path_size, sizeof(blob));
+		memcpy(&blob, room_of(znode), sizeof(blob));
 	return blob;
 }
 
@@ -96,7 +122,7 @@ struct bytes znode_data(const struct znode *znode)
 	case ZNODE_DATA_NULL:
 		return BYTES_NULL;
 	case ZNODE_DATA_INLINE:
-		return bytes_of(znode->path + znode->path_size, znode->data_size);
+		return bytes_of(room_of(znode), znode->data_size);
 	case ZNODE_DATA_BLOB:
 		return blob_bytes(znode_blob(znode));
 	}
@@ -104,34 +130,25 @@ struct bytes znode_data(const struct znode *znode)
 	return BYTES_NULL;
 }
 
-/* Inline data is behind the path already. */
-static uint32_t content_crc_of(const struct znode *znode)
+void znode_set_data(struct znode *znode, struct bytes path, struct bytes data)
 {
-	bool apart = znode->data == ZNODE_DATA_BLOB;
-	size_t size = znode->path_size + (apart ? 0 : znode->data_size);
-	uint32_t crc = libdeflate_crc32(0, znode->path, size);
-
-	return apart ? libdeflate_crc32(crc, znode_blob(znode)->bytes, znode->data_size) : crc;
-}
-
-void znode_set_data(struct znode *znode, struct bytes data)
-{
+	char *room = znode->name + znode->name_size;
 	struct blob *old = znode_blob(znode);
 	struct blob *blob;
 
+	znode->content_crc = znode_content_crc(path, data);
 	znode->data_size = (uint32_t)bytes_size(data);
 	if (bytes_is_null(data)) {
 		znode->data = ZNODE_DATA_NULL;
 	} else if (znode->data_size <= znode->room) {
 		znode->data = ZNODE_DATA_INLINE;
-		memmove(room_of(znode), data.data, znode->data_size);
+		memmove(room, data.data, znode->data_size);
 	} else {
 		blob = blob_new(data);
 		znode->data = ZNODE_DATA_BLOB;
-		memcpy(room_of(znode), &blob, sizeof(blob));
+		memcpy(room, &blob, sizeof(blob));
 	}
 	blob_unref(old);
-	znode->content_crc = content_crc_of(znode);
 }
 
 /* ---- Stat ---- */
@@ -245,19 +262,18 @@ const struct znode *znode_next_child(const struct znode *znode, const struct zno
 	return next == children ? NULL : list_item(next, struct znode, sibling);
 }
 
-void znode_add_child(struct znode *parent, struct znode *child)
+void znode_add_child(struct znode *child)
 {
-	struct znode_rest *rest = znode_get_rest(parent);
+	struct znode_rest *rest = znode_get_rest(child->parent);
 
-	child->parent = parent;
 	list_append(&rest->children, &child->sibling);
 	rest->child_count++;
 }
 
-void znode_remove_child(struct znode *parent, struct znode *child)
+void znode_remove_child(struct znode *child)
 {
 	list_remove(&child->sibling);
-	parent->rest->child_count--;
+	child->parent->rest->child_count--;
 }
 
 /* ---- digest ---- */

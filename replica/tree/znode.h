@@ -6,6 +6,7 @@
 
 #include "replica/tree/acl_cache.h"
 #include "src/base/blob.h"
+#include "src/base/buf.h"
 #include "src/base/bytes.h"
 #include "src/base/list.h"
 #include "src/zk/record.h"
@@ -45,13 +46,13 @@ enum {
 /*
  * Read freely; only tree.c and its parts write. A tree is as large as its
  * znodes, and most of them are persistent leaves that nobody changed: 88 bytes,
- * path and data besides, in one allocation. What the others need more is apart.
+ * name and data besides, in one allocation. What the others need more is apart.
  */
 struct znode {
 	/* What a look into the index reads is together. */
 	struct znode *chain; /* of the hash bucket */
 	uint32_t hash;
-	uint32_t path_size; /* 0 for the root */
+	uint32_t name_size; /* 0 for the root */
 
 	struct znode *parent; /* NULL for the root */
 	struct list sibling;  /* among parent's children */
@@ -64,8 +65,9 @@ struct znode {
 	uint32_t data_size;   /* 0 for null */
 	uint16_t room;        /* what can be inline */
 	uint8_t data;         /* enum znode_data */
-	bool stored;          /* the last write-out, or the load, had it */
-	char path[];          /* and room bytes: the data, or the pointer to its blob */
+	bool stored : 1;      /* the last write-out, or the load, had it */
+	bool digested : 1;    /* znode_is_digested */
+	char name[];          /* and room bytes: the data, or the pointer to its blob */
 };
 
 /*
@@ -85,17 +87,24 @@ struct znode_rest {
 	uint32_t child_count;
 };
 
-/* A leaf that is as it was created, in no tree; path as it is stored, "" for the root. */
-struct znode *znode_new(struct bytes path, struct bytes data, zxid_t czxid, msec_t ctime);
-void znode_free(struct znode *znode);
+/*
+ * A leaf that is as it was created, below parent, whose children it is not among yet. path is
+ * its full path as it is stored: "" for the root.
+ */
+struct znode *znode_new(struct znode *parent, struct bytes path, struct bytes data, zxid_t czxid,
+			msec_t ctime);
+void znode_free(struct znode *znode); /* before its parent */
 
-struct bytes znode_path(const struct znode *znode); /* "/" for the root */
 struct bytes znode_name(const struct znode *znode); /* the last component */
+/* The full path, "/" for the root, put together from the names above it; in buf. */
+struct bytes znode_path(const struct znode *znode, struct buf *buf);
+size_t znode_path_size(const struct znode *znode); /* of the path as it is stored */
 
 /* Valid until it is set anew. A blob is what can be shared: NULL if the data is inline or null. */
 struct bytes znode_data(const struct znode *znode);
 struct blob *znode_blob(const struct znode *znode);
-void znode_set_data(struct znode *znode, struct bytes data);
+/* path: the znode's. */
+void znode_set_data(struct znode *znode, struct bytes path, struct bytes data);
 
 struct znode_stat znode_stored_stat(const struct znode *znode);
 void znode_set_stat(struct znode *znode, const struct znode_stat *stat);
@@ -105,8 +114,9 @@ struct znode_rest *znode_get_rest(struct znode *znode);
 uint32_t znode_child_count(const struct znode *znode);
 /* The first behind NULL; NULL at the end. */
 const struct znode *znode_next_child(const struct znode *znode, const struct znode *child);
-void znode_add_child(struct znode *parent, struct znode *child);
-void znode_remove_child(struct znode *parent, struct znode *child);
+/* It becomes the last of its parent's, or is none of them any more. */
+void znode_add_child(struct znode *child);
+void znode_remove_child(struct znode *child);
 
 void znode_stat(const struct znode *znode, bool extended_types, struct zk_stat *ret_stat);
 /* The Stat that clients see, of a znode with that many children and bytes of data. */

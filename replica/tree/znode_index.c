@@ -41,12 +41,25 @@ static struct znode **bucket_of(const struct znode_index *index, uint32_t hash)
 	return &index->buckets[at];
 }
 
+/* From its end, name by name. */
+static bool has_path(const struct znode *znode, const char *path, size_t size)
+{
+	for (; znode->parent; znode = znode->parent) {
+		if (size <= znode->name_size)
+			return false;
+		size -= znode->name_size;
+		if (memcmp(path + size, znode->name, znode->name_size) != 0 || path[--size] != '/')
+			return false;
+	}
+	return size == 0;
+}
+
 struct znode *znode_index_find(const struct znode_index *index, const char *path, size_t size)
 {
 	uint32_t hash = hash_of(index, path, size);
 
 	for (struct znode *at = *bucket_of(index, hash); at; at = at->chain)
-		if (at->hash == hash && at->path_size == size && memcmp(at->path, path, size) == 0)
+		if (at->hash == hash && has_path(at, path, size))
 			return at;
 	return NULL;
 }
@@ -82,11 +95,11 @@ static void split_bucket(struct znode_index *index)
 		index->round *= 2;
 }
 
-void znode_index_insert(struct znode_index *index, struct znode *znode)
+void znode_index_insert(struct znode_index *index, struct znode *znode, struct bytes path)
 {
 	if (index->count >= index->bucket_count)
 		split_bucket(index);
-	znode->hash = hash_of(index, znode->path, znode->path_size);
+	znode->hash = hash_of(index, path.data, bytes_size(path));
 	chain_in(index, znode);
 	index->count++;
 }

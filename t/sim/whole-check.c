@@ -145,9 +145,8 @@ static uint64_t stat_hash(const struct znode_stat *stat)
 	return sim_hash(3, fields, sizeof(fields));
 }
 
-static uint64_t znode_sum(const struct znode *znode)
+static uint64_t znode_sum(const struct znode *znode, struct bytes path)
 {
-	struct bytes path = znode_path(znode);
 	struct zk_acls acls = acl_list_acls(znode->acls);
 	struct znode_stat stat = znode_stored_stat(znode);
 	uint32_t child_count = znode_child_count(znode);
@@ -174,12 +173,15 @@ static uint64_t tree_sum(const struct tree *tree)
 {
 	const struct tree_session *session = NULL;
 	const struct znode *znode = NULL;
+	struct buf path;
 	uint64_t sum = 0;
 
+	buf_init(&path, INT32_MAX);
 	while ((znode = tree_walk_next(tree, znode)))
-		sum += znode_sum(znode);
+		sum += znode_sum(znode, znode_path(znode, &path));
 	while ((session = tree_next_session(tree, session)))
 		sum += session_sum(session);
+	buf_release(&path);
 	return sum;
 }
 
@@ -328,9 +330,9 @@ static int64_t sequence_of(struct bytes path)
 	return number;
 }
 
-static void check_new_znode(struct whole_check *check, zxid_t zxid, const struct znode *znode)
+static void check_new_znode(struct whole_check *check, zxid_t zxid, const struct znode *znode,
+			    struct bytes text)
 {
-	struct bytes text = znode_path(znode);
 	int64_t number = sequence_of(text);
 	struct path *parent = get_path(check, parent_of(text));
 	session_id_t owner = znode_stored_stat(znode).ephemeral_owner;
@@ -369,7 +371,7 @@ static void add_version(struct whole_check *check, zxid_t zxid, struct bytes tex
 	znode_stat(znode, false, &version->stat);
 	version->data_hash = whole_check_hash(znode_data(znode));
 	if (znode->czxid == zxid)
-		check_new_znode(check, zxid, znode);
+		check_new_znode(check, zxid, znode, text);
 }
 
 /* ---- sessions ---- */
@@ -566,22 +568,23 @@ void whole_check_final(struct whole_check *check, int64_t sid, const struct tree
 {
 	const struct tree_session *session = NULL;
 	const struct znode *znode = NULL;
+	struct buf buf;
 
+	buf_init(&buf, INT32_MAX);
 	if (tree_zxid(tree) != whole_check_last(check))
 		sim_fail(check->world,
 			 "server %" PRId64 " is at 0x%" PRIx64 ", not at 0x%" PRIx64
 			 " as the history",
 			 sid, tree_zxid(tree), whole_check_last(check));
 	while ((znode = tree_walk_next(check->model, znode))) {
-		const struct znode *other = tree_find(tree, znode_path(znode));
+		struct bytes path = znode_path(znode, &buf);
+		const struct znode *other = tree_find(tree, path);
 
-		if (!other || znode_sum(other) != znode_sum(znode)) {
-			char *path = bytes_dup(znode_path(znode));
-
-			sim_fail(check->world, "server %" PRId64 ": another %s", sid, path);
-			free(path);
-		}
+		if (!other || znode_sum(other, path) != znode_sum(znode, path))
+			sim_fail(check->world, "server %" PRId64 ": another %.*s", sid, path.size,
+				 (const char *)path.data);
 	}
+	buf_release(&buf);
 	while ((session = tree_next_session(check->model, session)))
 		check_same_session(check, sid, tree, session);
 	if (tree_sum(tree) != tree_sum(check->model))

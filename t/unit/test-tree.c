@@ -327,6 +327,7 @@ static void expect_same(const struct tree *tree, const struct model_node *node)
 {
 	const struct znode *znode = tree_find(tree, text(node->path));
 	struct znode_stat stat;
+	struct buf path;
 
 	assert_int_equal(znode != NULL, node->exists);
 	if (!znode)
@@ -338,7 +339,10 @@ static void expect_same(const struct tree *tree, const struct model_node *node)
 	assert_int_equal(stat.aversion, node->stat.aversion);
 	assert_int_equal(stat.ephemeral_owner, node->stat.ephemeral_owner);
 	assert_int_equal(znode_child_count(znode), node->children);
-	assert_true(bytes_equal(znode_path(znode), text(node->path)));
+	buf_init(&path, INT32_MAX);
+	assert_true(bytes_equal(znode_path(znode, &path), text(node->path)));
+	assert_int_equal(znode_path_size(znode), strlen(node->path) > 1 ? strlen(node->path) : 0);
+	buf_release(&path);
 	if (node->is_null)
 		assert_true(bytes_is_null(znode_data(znode)));
 	else
@@ -523,6 +527,58 @@ static void test_load_refuses_what_makes_no_tree(void **state)
 	tree_free(tree);
 }
 
+/* Within the znode or apart, grown out of its place and shrunk into it again. */
+static void test_data_of_every_size_is_kept(void **state)
+{
+	static const size_t sizes[] = {0,   1,   7,   8,   9, 100, ZNODE_INLINE_SIZE_MAX,
+				       257, 256, 255, 300, 8, 0,   5000};
+	enum { COUNT = sizeof(sizes) / sizeof(sizes[0]) };
+	struct tree *tree = tree_new(false);
+	char bytes[5000];
+	char path[16];
+
+	memset(bytes, 'd', sizeof(bytes));
+	for (size_t first = 0; first < COUNT; first++) {
+		struct tree_create create = {.data = bytes_of(bytes, sizes[first]),
+					     .acls = zk_acls_open(),
+					     .parent_cversion = -1,
+					     .zxid = (zxid_t)first + 1};
+
+		(void)snprintf(path, sizeof(path), "/n%zu", first);
+		create.path = text(path);
+		assert_int_equal(tree_create(tree, &create), ZK_OK);
+		for (size_t next = 0; next <= COUNT; next++) {
+			struct bytes data =
+				next < COUNT ? bytes_of(bytes, sizes[next]) : BYTES_NULL;
+
+			assert_int_equal(tree_set_data(tree, text(path), data, (int32_t)next + 1,
+						       (zxid_t)next + 100, 1),
+					 ZK_OK);
+			assert_true(bytes_equal(znode_data(tree_find(tree, text(path))), data));
+			tree_check(tree);
+		}
+	}
+	tree_free(tree);
+}
+
+static void test_a_path_is_found_name_by_name(void **state)
+{
+	struct tree *tree = tree_new(false);
+
+	create(tree, "/a", "", 0, -1, 1, 1);
+	create(tree, "/a/b", "", 0, -1, 2, 1);
+	create(tree, "/a/b/c", "", 0, -1, 3, 1);
+	create(tree, "/ab", "", 0, -1, 4, 1);
+	assert_non_null(tree_find(tree, text("/a/b/c")));
+	assert_null(tree_find(tree, text("/a/b/c/")));
+	assert_null(tree_find(tree, text("/a/bc")));
+	assert_null(tree_find(tree, text("/b/c")));
+	assert_null(tree_find(tree, text("a/b")));
+	assert_ptr_equal(tree_find(tree, text("")), tree_find(tree, text("/")));
+	tree_check(tree);
+	tree_free(tree);
+}
+
 static void test_walk_meets_parents_first(void **state)
 {
 	struct tree *tree = tree_new(false);
@@ -554,6 +610,8 @@ int main(void)
 		cmocka_unit_test(test_changes_of_sessions),
 		cmocka_unit_test(test_short_lived_znodes_leave_no_change),
 		cmocka_unit_test(test_load_refuses_what_makes_no_tree),
+		cmocka_unit_test(test_data_of_every_size_is_kept),
+		cmocka_unit_test(test_a_path_is_found_name_by_name),
 		cmocka_unit_test(test_walk_meets_parents_first),
 	};
 
