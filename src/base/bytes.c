@@ -4,23 +4,6 @@
 
 #include "src/base/mem.h"
 
-struct bytes bytes_of_text(const char *text)
-{
-	return text ? bytes_of(text, strlen(text)) : BYTES_NULL;
-}
-
-bool bytes_equal(struct bytes a, struct bytes b)
-{
-	if (a.size != b.size)
-		return false;
-	return a.size <= 0 || memcmp(a.data, b.data, (size_t)a.size) == 0;
-}
-
-bool bytes_equal_text(struct bytes bytes, const char *text)
-{
-	return bytes_equal(bytes, bytes_of_text(text));
-}
-
 int bytes_compare(struct bytes a, struct bytes b)
 {
 	size_t common = bytes_size(a) < bytes_size(b) ? bytes_size(a) : bytes_size(b);

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "src/base/assert.h"
 
@@ -28,7 +29,11 @@ static inline struct bytes bytes_of(const void *data, size_t size)
 	return (struct bytes){.data = data, .size = (int32_t)size};
 }
 
-struct bytes bytes_of_text(const char *text); /* NULL becomes null */
+/* NULL becomes null. */
+static inline struct bytes bytes_of_text(const char *text)
+{
+	return text ? bytes_of(text, strlen(text)) : BYTES_NULL;
+}
 
 static inline bool bytes_is_null(struct bytes bytes)
 {
@@ -36,8 +41,16 @@ static inline bool bytes_is_null(struct bytes bytes)
 }
 
 /* Null equals null only. */
-bool bytes_equal(struct bytes a, struct bytes b);
-bool bytes_equal_text(struct bytes bytes, const char *text);
+static inline bool bytes_equal(struct bytes a, struct bytes b)
+{
+	if (a.size != b.size)
+		return false;
+	return a.size <= 0 || memcmp(a.data, b.data, (size_t)a.size) == 0;
+}
+static inline bool bytes_equal_text(struct bytes bytes, const char *text)
+{
+	return bytes_equal(bytes, bytes_of_text(text));
+}
 /* memcmp order, the shorter first; null before empty. */
 int bytes_compare(struct bytes a, struct bytes b);
 
