@@ -99,10 +99,11 @@ struct znode *tree_link(struct tree *tree, struct znode *parent, const struct tr
 	struct bytes path = tree_stored_path(row->path);
 	struct znode *znode = znode_new(parent, path, row->data, row->stat.czxid, row->stat.ctime);
 
+	znode_index_prepare(&tree->index, znode, path);
 	if (parent)
 		znode_add_child(znode);
-	znode_index_insert(&tree->index, znode, path);
 	fill(tree, znode, row);
+	znode_index_insert(&tree->index, znode);
 	return znode;
 }
 

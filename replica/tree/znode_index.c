@@ -95,11 +95,17 @@ static void split_bucket(struct znode_index *index)
 		index->round *= 2;
 }
 
-void znode_index_insert(struct znode_index *index, struct znode *znode, struct bytes path)
+void znode_index_prepare(const struct znode_index *index, struct znode *znode, struct bytes path)
+{
+	znode->hash = hash_of(index, path.data, bytes_size(path));
+	/* A load waited a tenth of its time for what is random places of a large table. */
+	__builtin_prefetch(bucket_of(index, znode->hash), 1);
+}
+
+void znode_index_insert(struct znode_index *index, struct znode *znode)
 {
 	if (index->count >= index->bucket_count)
 		split_bucket(index);
-	znode->hash = hash_of(index, path.data, bytes_size(path));
 	chain_in(index, znode);
 	index->count++;
 }

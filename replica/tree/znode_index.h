@@ -32,8 +32,10 @@ void znode_index_release(struct znode_index *index);
 
 /* path as it is stored: "" for the root. NULL if it isn't there. */
 struct znode *znode_index_find(const struct znode_index *index, const char *path, size_t size);
-/* Its path, which is given, must not be there. Sets its hash and chain. */
-void znode_index_insert(struct znode_index *index, struct znode *znode, struct bytes path);
+/* Sets its hash, to that of its path, which is given; its place is fetched meanwhile. */
+void znode_index_prepare(const struct znode_index *index, struct znode *znode, struct bytes path);
+/* It is prepared, and its path must not be there. */
+void znode_index_insert(struct znode_index *index, struct znode *znode);
 /* Grow for count znodes at once: split while it is empty, no bucket has any to move. */
 void znode_index_reserve(struct znode_index *index, size_t count);
 /* It must be there. */
