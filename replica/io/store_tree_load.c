@@ -121,8 +121,8 @@ static int each_row(struct load *load, const char *sql,
 }
 
 /*
- * Znodes are given to a function of ours, of which SQLite's statement makes a result that is
- * null. An argument costs half of what a column of a result does, and there are millions.
+ * The statement hands each znode to a function of ours, as arguments, and has null for its
+ * result: an argument costs half of what a column of the result does, and there are millions.
  */
 #define LOAD_ZNODE_COLUMNS                                                                         \
 	"path, data, acl, czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, "        \
