@@ -515,6 +515,7 @@ int rig_open(struct rig *rig)
 		.myid = rig->myid,
 		.segment_size = rig->segment_size,
 		.vfs = rig->vfs,
+		.gathers = rig->gathers,
 	};
 	struct store_events events = {
 		.notify = notify,

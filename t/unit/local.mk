@@ -46,6 +46,12 @@ t_unit_test_properties_SOURCES = %D%/test-properties.c %D%/cmocka.h
 t_unit_test_properties_CFLAGS = $(unit_cflags)
 t_unit_test_properties_LDADD = src/base/libbase.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-gather
+TESTS += %D%/test-gather
+t_unit_test_gather_SOURCES = %D%/test-gather.c %D%/cmocka.h
+t_unit_test_gather_CFLAGS = $(unit_cflags)
+t_unit_test_gather_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-pace
 TESTS += %D%/test-pace
 t_unit_test_pace_SOURCES = %D%/test-pace.c %D%/cmocka.h
@@ -149,6 +155,12 @@ TESTS += %D%/test-store-damage
 t_unit_test_store_damage_SOURCES = %D%/test-store-damage.c $(store_fixture)
 t_unit_test_store_damage_CFLAGS = $(unit_cflags)
 t_unit_test_store_damage_LDADD = $(store_libs)
+
+check_PROGRAMS += %D%/test-store-commit
+TESTS += %D%/test-store-commit
+t_unit_test_store_commit_SOURCES = %D%/test-store-commit.c $(store_fixture)
+t_unit_test_store_commit_CFLAGS = $(unit_cflags)
+t_unit_test_store_commit_LDADD = $(store_libs)
 
 check_PROGRAMS += %D%/test-store-generations
 TESTS += %D%/test-store-generations
