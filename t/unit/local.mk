@@ -207,11 +207,26 @@ t_unit_test_prep_SOURCES = %D%/test-prep.c %D%/fake-driver.c %D%/fake-driver.h %
 t_unit_test_prep_CFLAGS = $(unit_cflags)
 t_unit_test_prep_LDADD = $(replica_test_libs)
 
+server_fixture = %D%/server-fixture.c %D%/server-fixture.h %D%/fake-driver.c %D%/fake-driver.h \
+	%D%/cmocka.h
+
 check_PROGRAMS += %D%/test-server
 TESTS += %D%/test-server
-t_unit_test_server_SOURCES = %D%/test-server.c %D%/fake-driver.c %D%/fake-driver.h %D%/cmocka.h
+t_unit_test_server_SOURCES = %D%/test-server.c $(server_fixture)
 t_unit_test_server_CFLAGS = $(unit_cflags)
 t_unit_test_server_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-server-sessions
+TESTS += %D%/test-server-sessions
+t_unit_test_server_sessions_SOURCES = %D%/test-server-sessions.c $(server_fixture)
+t_unit_test_server_sessions_CFLAGS = $(unit_cflags)
+t_unit_test_server_sessions_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-server-refusals
+TESTS += %D%/test-server-refusals
+t_unit_test_server_refusals_SOURCES = %D%/test-server-refusals.c $(server_fixture)
+t_unit_test_server_refusals_CFLAGS = $(unit_cflags)
+t_unit_test_server_refusals_LDADD = $(replica_test_libs)
 
 fake_ensemble = %D%/fake-ensemble.c %D%/fake-ensemble.h %D%/fake-driver.c %D%/fake-driver.h \
 	%D%/cmocka.h
@@ -264,11 +279,43 @@ t_unit_test_client_outcomes_SOURCES = %D%/test-client-outcomes.c %D%/cmocka.h
 t_unit_test_client_outcomes_CFLAGS = $(unit_cflags)
 t_unit_test_client_outcomes_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 
-check_PROGRAMS += %D%/test-client
-TESTS += %D%/test-client
-t_unit_test_client_SOURCES = %D%/test-client.c %D%/cmocka.h
-t_unit_test_client_CFLAGS = $(unit_cflags)
-t_unit_test_client_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+client_fixture = %D%/client-fixture.c %D%/client-fixture.h %D%/cmocka.h
+
+check_PROGRAMS += %D%/test-connect-string
+TESTS += %D%/test-connect-string
+t_unit_test_connect_string_SOURCES = %D%/test-connect-string.c %D%/cmocka.h
+t_unit_test_connect_string_CFLAGS = $(unit_cflags)
+t_unit_test_connect_string_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-client-session
+TESTS += %D%/test-client-session
+t_unit_test_client_session_SOURCES = %D%/test-client-session.c $(client_fixture)
+t_unit_test_client_session_CFLAGS = $(unit_cflags)
+t_unit_test_client_session_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-client-requests
+TESTS += %D%/test-client-requests
+t_unit_test_client_requests_SOURCES = %D%/test-client-requests.c $(client_fixture)
+t_unit_test_client_requests_CFLAGS = $(unit_cflags)
+t_unit_test_client_requests_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-client-unknown
+TESTS += %D%/test-client-unknown
+t_unit_test_client_unknown_SOURCES = %D%/test-client-unknown.c $(client_fixture)
+t_unit_test_client_unknown_CFLAGS = $(unit_cflags)
+t_unit_test_client_unknown_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-client-losses
+TESTS += %D%/test-client-losses
+t_unit_test_client_losses_SOURCES = %D%/test-client-losses.c $(client_fixture)
+t_unit_test_client_losses_CFLAGS = $(unit_cflags)
+t_unit_test_client_losses_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-client-watches
+TESTS += %D%/test-client-watches
+t_unit_test_client_watches_SOURCES = %D%/test-client-watches.c $(client_fixture)
+t_unit_test_client_watches_CFLAGS = $(unit_cflags)
+t_unit_test_client_watches_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-clients
 TESTS += %D%/test-clients
@@ -277,11 +324,28 @@ t_unit_test_clients_CFLAGS = $(unit_cflags)
 t_unit_test_clients_LDADD = replica/io/libreplicaio.a src/io/libio.a src/zk/libzk.a \
 	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
 
+peers_fixture = %D%/peers-fixture.c %D%/peers-fixture.h %D%/raw-socket.c %D%/raw-socket.h \
+	%D%/cmocka.h
+
 check_PROGRAMS += %D%/test-peers
 TESTS += %D%/test-peers
-t_unit_test_peers_SOURCES = %D%/test-peers.c %D%/raw-socket.c %D%/raw-socket.h %D%/cmocka.h
+t_unit_test_peers_SOURCES = %D%/test-peers.c $(peers_fixture)
 t_unit_test_peers_CFLAGS = $(unit_cflags)
 t_unit_test_peers_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/io/libio.a src/zk/libzk.a \
+	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-peers-messages
+TESTS += %D%/test-peers-messages
+t_unit_test_peers_messages_SOURCES = %D%/test-peers-messages.c $(peers_fixture)
+t_unit_test_peers_messages_CFLAGS = $(unit_cflags)
+t_unit_test_peers_messages_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/io/libio.a src/zk/libzk.a \
+	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-peers-strangers
+TESTS += %D%/test-peers-strangers
+t_unit_test_peers_strangers_SOURCES = %D%/test-peers-strangers.c $(peers_fixture)
+t_unit_test_peers_strangers_CFLAGS = $(unit_cflags)
+t_unit_test_peers_strangers_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/io/libio.a src/zk/libzk.a \
 	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-links
