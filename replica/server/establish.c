@@ -165,13 +165,6 @@ static int32_t clamp_timeout(const struct server *server, int32_t timeout_ms)
  * A client that has seen more than we have must not see time go back: it tries another server.
  * Of an epoch nothing is seen before its first transaction, but Java's leader shows its zxid.
  */
-static zxid_t seen_zxid(const struct server *server)
-{
-	zxid_t zxid = tree_zxid(server->tree);
-
-	return zxid > server->epoch_zxid ? zxid : server->epoch_zxid;
-}
-
 void establish_connect(struct server *server, struct connection *connection, struct bytes frame)
 {
 	struct zk_connect_request request;
@@ -181,7 +174,7 @@ void establish_connect(struct server *server, struct connection *connection, str
 	zk_connect_request_read(&reader, &request);
 	if (server->mutation == SERVER_MUTATION_ACCEPT_AHEAD)
 		request.last_zxid_seen = 0;
-	if (reader.error || request.last_zxid_seen > seen_zxid(server)) {
+	if (reader.error || request.last_zxid_seen > server_applied(server)) {
 		server_close_connection(server, connection);
 		return;
 	}

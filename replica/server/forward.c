@@ -241,7 +241,7 @@ bool forward_synced(struct server *server)
 	queued->asked = NULL;
 	queued->kind = QUEUED_ZXID;
 	queued->zxid = server->proposed;
-	if (queued->zxid > tree_zxid(server->tree))
+	if (queued->zxid > server_applied(server))
 		list_append(&server->syncs, &queued->sync);
 	else
 		intake_drain(server, queued->connection);

@@ -80,7 +80,7 @@ static bool answer_first(struct server *server, struct connection *connection,
 	case QUEUED_READ:
 		break;
 	case QUEUED_ZXID:
-		if (queued->zxid > tree_zxid(server->tree))
+		if (queued->zxid > server_applied(server))
 			return false;
 		break;
 	case QUEUED_FAILED:

@@ -131,6 +131,11 @@ void server_packet_end(struct server *server, const struct auth_ids *ids);
 
 /* NULL if there is none. */
 struct connection *server_find_connection(const struct server *server, connection_id_t id);
+/*
+ * Up to which all is applied. An epoch without a transaction begins above the tree's zxid, and so
+ * does what is known to be proposed in it.
+ */
+zxid_t server_applied(const struct server *server);
 /* The client is there. False: its session is gone, or being closed. */
 bool server_touch(struct server *server, struct connection *connection);
 /* What is queued goes out, then the connection ends; its watches and requests are gone at once. */
