@@ -79,10 +79,24 @@ void establish_revalidated(struct server *server, session_id_t session_id, bool 
 
 	if (!connection || connection->state != CONNECTION_REVALIDATING)
 		return;
-	if (is_valid || server->mutation == SERVER_MUTATION_REVALIDATE_ALWAYS)
-		welcome(server, connection);
+	connection->is_valid = is_valid || server->mutation == SERVER_MUTATION_REVALIDATE_ALWAYS;
+	if (connection->is_valid)
+		intake_drain(server, connection);
 	else
 		turn_away(server, connection);
+}
+
+void establish_resume(struct server *server, struct connection *connection)
+{
+	struct queued *sync = connection_first(connection);
+
+	ASSERT(connection->state == CONNECTION_REVALIDATING && sync);
+	if (!connection->is_valid || sync->kind != QUEUED_ZXID ||
+	    sync->zxid > server_applied(server))
+		return;
+	connection_dequeue(connection, sync);
+	server->outstanding--;
+	welcome(server, connection);
 }
 
 /* The tracker of a learner knows no sessions, the tree those of all. */

@@ -105,6 +105,8 @@ void intake_drain(struct server *server, struct connection *connection)
 {
 	struct queued *first;
 
+	if (connection->state == CONNECTION_REVALIDATING)
+		establish_resume(server, connection);
 	while (connection->state == CONNECTION_ESTABLISHED &&
 	       (first = connection_first(connection)) && answer_first(server, connection, first)) {
 		/* An answer that ends the connection takes the queue with it. */

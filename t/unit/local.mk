@@ -217,6 +217,12 @@ t_unit_test_ensemble_requests_SOURCES = %D%/test-ensemble-requests.c $(fake_ense
 t_unit_test_ensemble_requests_CFLAGS = $(unit_cflags)
 t_unit_test_ensemble_requests_LDADD = $(replica_test_libs)
 
+check_PROGRAMS += %D%/test-ensemble-return
+TESTS += %D%/test-ensemble-return
+t_unit_test_ensemble_return_SOURCES = %D%/test-ensemble-return.c $(fake_ensemble)
+t_unit_test_ensemble_return_CFLAGS = $(unit_cflags)
+t_unit_test_ensemble_return_LDADD = $(replica_test_libs)
+
 check_PROGRAMS += %D%/test-replica
 TESTS += %D%/test-replica
 t_unit_test_replica_SOURCES = %D%/test-replica.c %D%/replica-cluster.c %D%/replica-cluster.h \
