@@ -156,6 +156,12 @@ t_unit_test_store_generations_SOURCES = %D%/test-store-generations.c $(store_fix
 t_unit_test_store_generations_CFLAGS = $(unit_cflags)
 t_unit_test_store_generations_LDADD = $(store_libs)
 
+check_PROGRAMS += %D%/test-store-tree-worker
+TESTS += %D%/test-store-tree-worker
+t_unit_test_store_tree_worker_SOURCES = %D%/test-store-tree-worker.c $(store_fixture)
+t_unit_test_store_tree_worker_CFLAGS = $(unit_cflags)
+t_unit_test_store_tree_worker_LDADD = $(store_libs)
+
 replica_test_libs = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
 	src/zk/libzk.a src/base/libbase.a $(DEFLATE_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
