@@ -207,6 +207,13 @@ t_unit_test_server_SOURCES = %D%/test-server.c %D%/fake-driver.c %D%/fake-driver
 t_unit_test_server_CFLAGS = $(unit_cflags)
 t_unit_test_server_LDADD = $(replica_test_libs)
 
+check_PROGRAMS += %D%/test-replay
+TESTS += %D%/test-replay
+t_unit_test_replay_SOURCES = %D%/test-replay.c %D%/fake-driver.c %D%/fake-driver.h \
+	%D%/tree-copy.c %D%/tree-copy.h %D%/cmocka.h
+t_unit_test_replay_CFLAGS = $(unit_cflags)
+t_unit_test_replay_LDADD = $(replica_test_libs)
+
 fake_ensemble = %D%/fake-ensemble.c %D%/fake-ensemble.h %D%/fake-driver.c %D%/fake-driver.h \
 	%D%/cmocka.h
 
