@@ -319,6 +319,12 @@ t_unit_test_zab_SOURCES = %D%/test-zab.c %D%/zab-cluster.c %D%/zab-cluster.h %D%
 t_unit_test_zab_CFLAGS = $(unit_cflags)
 t_unit_test_zab_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-zab-strangers
+TESTS += %D%/test-zab-strangers
+t_unit_test_zab_strangers_SOURCES = %D%/test-zab-strangers.c %D%/cmocka.h
+t_unit_test_zab_strangers_CFLAGS = $(unit_cflags)
+t_unit_test_zab_strangers_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-zab-vectors
 TESTS += %D%/test-zab-vectors
 t_unit_test_zab_vectors_SOURCES = %D%/test-zab-vectors.c %D%/vectors.c %D%/vectors.h %D%/cmocka.h
