@@ -53,8 +53,12 @@ static void queue_news(struct list *queue, zxid_t zxid, bool is_commit)
 
 static void tell_learners(struct fake_ensemble *ensemble, zxid_t zxid, bool is_commit)
 {
-	for (int at = FAKE_LEADER + 1; at < FAKE_NODE_COUNT; at++)
-		queue_news(&ensemble->nodes[at].to_learner, zxid, is_commit);
+	for (int at = FAKE_LEADER + 1; at < FAKE_NODE_COUNT; at++) {
+		struct fake_node *node = &ensemble->nodes[at];
+
+		if (is_commit || !node->is_observer)
+			queue_news(&node->to_learner, zxid, is_commit);
+	}
 }
 
 static struct fake_node *by_link(struct fake_ensemble *ensemble, zab_link_t link)

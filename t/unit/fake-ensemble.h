@@ -15,6 +15,7 @@ struct fake_node {
 	struct fake_ensemble *ensemble;
 	zab_link_t link;        /* of a learner, at the leader */
 	bool is_cut;            /* the leader closed it */
+	bool is_observer;       /* it hears of no proposal before that is committed */
 	struct list to_leader;  /* struct fake_message: packets */
 	struct list to_learner; /* packets, proposals and commits */
 };

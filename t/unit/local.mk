@@ -168,6 +168,12 @@ t_unit_test_store_generations_SOURCES = %D%/test-store-generations.c $(store_fix
 t_unit_test_store_generations_CFLAGS = $(unit_cflags)
 t_unit_test_store_generations_LDADD = $(store_libs)
 
+check_PROGRAMS += %D%/test-store-tree-worker
+TESTS += %D%/test-store-tree-worker
+t_unit_test_store_tree_worker_SOURCES = %D%/test-store-tree-worker.c $(store_fixture)
+t_unit_test_store_tree_worker_CFLAGS = $(unit_cflags)
+t_unit_test_store_tree_worker_LDADD = $(store_libs)
+
 replica_test_libs = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
 	src/zk/libzk.a src/base/libbase.a $(DEFLATE_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
 
@@ -227,6 +233,12 @@ TESTS += %D%/test-server-refusals
 t_unit_test_server_refusals_SOURCES = %D%/test-server-refusals.c $(server_fixture)
 t_unit_test_server_refusals_CFLAGS = $(unit_cflags)
 t_unit_test_server_refusals_LDADD = $(replica_test_libs)
+check_PROGRAMS += %D%/test-replay
+TESTS += %D%/test-replay
+t_unit_test_replay_SOURCES = %D%/test-replay.c %D%/fake-driver.c %D%/fake-driver.h \
+	%D%/tree-copy.c %D%/tree-copy.h %D%/cmocka.h
+t_unit_test_replay_CFLAGS = $(unit_cflags)
+t_unit_test_replay_LDADD = $(replica_test_libs)
 
 fake_ensemble = %D%/fake-ensemble.c %D%/fake-ensemble.h %D%/fake-driver.c %D%/fake-driver.h \
 	%D%/cmocka.h
@@ -243,6 +255,12 @@ t_unit_test_ensemble_requests_SOURCES = %D%/test-ensemble-requests.c $(fake_ense
 	%D%/vectors.c %D%/vectors.h
 t_unit_test_ensemble_requests_CFLAGS = $(unit_cflags)
 t_unit_test_ensemble_requests_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-ensemble-return
+TESTS += %D%/test-ensemble-return
+t_unit_test_ensemble_return_SOURCES = %D%/test-ensemble-return.c $(fake_ensemble)
+t_unit_test_ensemble_return_CFLAGS = $(unit_cflags)
+t_unit_test_ensemble_return_LDADD = $(replica_test_libs)
 
 check_PROGRAMS += %D%/test-replica
 TESTS += %D%/test-replica
@@ -375,6 +393,12 @@ t_unit_test_zab_SOURCES = %D%/test-zab.c %D%/zab-cluster.c %D%/zab-cluster.h %D%
 	%D%/cmocka.h
 t_unit_test_zab_CFLAGS = $(unit_cflags)
 t_unit_test_zab_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-zab-strangers
+TESTS += %D%/test-zab-strangers
+t_unit_test_zab_strangers_SOURCES = %D%/test-zab-strangers.c %D%/cmocka.h
+t_unit_test_zab_strangers_CFLAGS = $(unit_cflags)
+t_unit_test_zab_strangers_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-zab-vectors
 TESTS += %D%/test-zab-vectors

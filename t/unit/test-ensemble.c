@@ -553,35 +553,6 @@ static void test_session_that_moves_finds_its_writes_done(void **state)
 	assert_true(exists(ensemble, B, "/old"));
 }
 
-/*
- * What an earlier connection asked for answers nothing of the next, though cxids are the same. A
- * leader of Apache's answers REVALIDATE at once.
- */
-static void test_answer_of_an_earlier_connection_is_nobodys(void **state)
-{
-	struct fake_ensemble *ensemble = *state;
-	struct fake_driver *b = fake_node(ensemble, B);
-	session_id_t id = fake_ensemble_connect(ensemble, A, 1);
-
-	ensemble->is_slow = true;
-	fake_create(fake_node(ensemble, A), 1, "/old", "x", 0); /* cxid 1 */
-	fake_ensemble_pump(ensemble);
-	send_reconnect(ensemble, B, 1, id);
-	server_revalidated(b->server, id, true);
-	fake_perform_all(b);
-	assert_int_equal(fake_take_session(b, 1), id);
-	fake_create(b, 1, "/new", "x", 0); /* cxid 1 */
-	fake_ensemble_pump(ensemble);
-	fake_ensemble_commit(ensemble, 1);
-	fake_ensemble_pump(ensemble);
-	assert_true(exists(ensemble, B, "/old"));
-	fake_expect_nothing(b, 1);
-	fake_ensemble_commit(ensemble, 1);
-	fake_ensemble_pump(ensemble);
-	fake_expect_reply(b, 1, 1, ZK_OK);
-	assert_true(exists(ensemble, B, "/new"));
-}
-
 static void test_new_leader_keeps_sessions_and_closes_orphans(void **state)
 {
 	struct tree *tree = tree_new(false);
@@ -644,7 +615,6 @@ int main(void)
 		ENSEMBLE(test_wrong_password_is_refused_by_the_learner),
 		ENSEMBLE(test_client_may_have_seen_the_epochs_begin_and_no_more),
 		ENSEMBLE(test_session_that_moves_finds_its_writes_done),
-		ENSEMBLE(test_answer_of_an_earlier_connection_is_nobodys),
 		cmocka_unit_test(test_new_leader_keeps_sessions_and_closes_orphans),
 	};
 
