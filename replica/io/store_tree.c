@@ -12,10 +12,15 @@
 /*
  * acl is a vector<ACL> as on the wire, or null; the Stat is as ZooKeeper's
  * StatPersisted has it. Numbers wrap into SQLite's signed ones.
+ *
+ * A znode's czxid never changes, and a new one's is above all others: rows in
+ * its order are written one behind the other at the end of the table. In order
+ * of paths each would go to a page of its own, or tear one apart in the middle.
+ * The path tells apart what one transaction created.
  */
 #define SCHEMA                                                                                     \
 	"create table znode ("                                                                     \
-	"path text primary key, "                                                                  \
+	"path text not null, "                                                                     \
 	"data blob, "                                                                              \
 	"acl blob, "                                                                               \
 	"czxid integer not null, "                                                                 \
@@ -27,7 +32,8 @@
 	"cversion integer not null, "                                                              \
 	"aversion integer not null, "                                                              \
 	"ephemeral_owner integer not null, "                                                       \
-	"checksum integer not null) strict, without rowid; "                                       \
+	"checksum integer not null, "                                                              \
+	"primary key (czxid, path)) strict, without rowid; "                                       \
 	"create table session ("                                                                   \
 	"id integer primary key, "                                                                 \
 	"timeout_ms integer not null, "                                                            \
@@ -43,7 +49,7 @@
 enum {
 	/* Values of 1 KiB fit into a row with their key. */
 	PAGE_SIZE = 8192,
-	/* The connection's cache: what a write-out in order of paths needs is little. */
+	/* The connection's cache: what a write-out in order of rows needs is little. */
 	CACHE_SIZE_KIB = 16 << 10,
 	CHECKPOINT_FRAMES_MIN = 1000,
 	CHECKPOINT_FRAMES_MAX = 4000,
@@ -65,12 +71,12 @@ enum statement {
 static const char *const statement_texts[STORE_TREE_STATEMENTS] = {
 	[BEGIN] = "begin immediate",
 	[COMMIT] = "commit",
-	[FIND_ZNODE] = "select checksum from znode where path = ?1",
+	[FIND_ZNODE] = "select checksum from znode where czxid = ?2 and path = ?1",
 	[ADD_ZNODE] = "insert into znode values "
 		      "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
 	[PUT_ZNODE] = "insert or replace into znode values "
 		      "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-	[DELETE_ZNODE] = "delete from znode where path = ?1",
+	[DELETE_ZNODE] = "delete from znode where czxid = ?2 and path = ?1",
 	[FIND_SESSION] = "select checksum from session where id = ?1",
 	[PUT_SESSION] = "insert or replace into session values (?1, ?2, ?3)",
 	[DELETE_SESSION] = "delete from session where id = ?1",
@@ -270,6 +276,12 @@ static void bind_number(struct store_tree_db *tree, enum statement which, int in
 	(void)sqlite3_bind_int64(tree->statements[which], index, number);
 }
 
+static void bind_key(struct store_tree_db *tree, enum statement which, const struct tree_row *row)
+{
+	bind_path(tree, which, row->path);
+	bind_number(tree, which, 2, row->stat.czxid);
+}
+
 static void bind_znode(struct store_tree_db *tree, enum statement which, const struct tree_row *row,
 		       struct bytes acl, uint32_t checksum)
 {
@@ -308,7 +320,7 @@ static int put_znode(struct store_tree_db *tree, struct store_tree_head *head,
 	}
 	checksum = store_row_checksum(row, acl_bytes);
 	if (!is_new) {
-		bind_path(tree, FIND_ZNODE, row->path);
+		bind_key(tree, FIND_ZNODE, row);
 		error = forget_old(tree, head, FIND_ZNODE, ret_refusal);
 	}
 	if (error)
@@ -319,13 +331,13 @@ static int put_znode(struct store_tree_db *tree, struct store_tree_head *head,
 	return run(tree, put, ret_refusal);
 }
 
-static int delete_znode(struct store_tree_db *tree, struct store_tree_head *head, struct bytes path,
-			struct store_refusal *ret_refusal)
+static int delete_znode(struct store_tree_db *tree, struct store_tree_head *head,
+			const struct tree_row *row, struct store_refusal *ret_refusal)
 {
 	int error;
 
-	bind_path(tree, FIND_ZNODE, path);
-	bind_path(tree, DELETE_ZNODE, path);
+	bind_key(tree, FIND_ZNODE, row);
+	bind_key(tree, DELETE_ZNODE, row);
 	error = forget_old(tree, head, FIND_ZNODE, ret_refusal);
 	return error ? error : run(tree, DELETE_ZNODE, ret_refusal);
 }
@@ -380,7 +392,7 @@ static int write_change(struct store_tree_db *tree, struct store_tree_head *head
 	case TREE_ZNODE_PUT:
 		return put_znode(tree, head, &row, change->is_new, acl, ret_refusal);
 	case TREE_ZNODE_DELETED:
-		return delete_znode(tree, head, row.path, ret_refusal);
+		return delete_znode(tree, head, &row, ret_refusal);
 	case TREE_SESSION_PUT:
 		return put_session(tree, head, change->session_id, change->timeout_ms, ret_refusal);
 	default:

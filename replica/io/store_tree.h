@@ -45,7 +45,7 @@ int store_tree_open_to_read(struct store_tree_db *tree, const struct store_dir *
 /* Takes one that is all zeros. */
 void store_tree_close(struct store_tree_db *tree);
 
-/* The sessions, then row by row in order of paths; then whether all of it was there. */
+/* The sessions, then row by row in order of czxid and path; then whether all of it was there. */
 int store_tree_load(struct store_tree_db *tree, const struct store_loader *loader, void *data,
 		    struct store_refusal *ret_refusal);
 

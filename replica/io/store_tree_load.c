@@ -123,7 +123,7 @@ int store_tree_load(struct store_tree_db *tree, const struct store_loader *loade
 		loader->begin((size_t)head->row_count, data);
 	error = each_row(&load, "select * from session order by id", load_session);
 	if (!error)
-		error = each_row(&load, "select * from znode order by path", load_znode);
+		error = each_row(&load, "select * from znode order by czxid, path", load_znode);
 	if (error)
 		return error;
 	if (load.row_count != head->row_count || load.checksum_sum != head->checksum_sum)

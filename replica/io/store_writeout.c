@@ -68,13 +68,13 @@ void store_writeout_add(void *data, const struct tree_change *change)
 		return;
 	kept->path_at = keep(writeout, change->row.path);
 	kept->path_size = change->row.path.size;
+	kept->stat = change->row.stat;
 	if (change->type == TREE_ZNODE_DELETED)
 		return;
 	kept->acls_at = keep(writeout, change->row.acls.encoded);
 	kept->acls_size = change->row.acls.encoded.size;
 	kept->acl_count = change->row.acls.count;
 	kept->data = blob_ref(change->data);
-	kept->stat = change->row.stat;
 }
 
 static struct bytes bytes_at(const struct store_writeout *writeout, size_t at, int32_t size)
@@ -101,13 +101,16 @@ struct tree_row store_change_row(const struct store_writeout *writeout,
 	};
 }
 
-/* Sessions have the empty path. */
+/* Sessions have czxid 0 and the empty path. */
 static int compare_changes(const void *a, const void *b, void *data)
 {
 	const struct store_change *of_a = a;
 	const struct store_change *of_b = b;
-	int order = bytes_compare(path_of(data, of_a), path_of(data, of_b));
+	int order;
 
+	if (of_a->stat.czxid != of_b->stat.czxid)
+		return of_a->stat.czxid < of_b->stat.czxid ? -1 : 1;
+	order = bytes_compare(path_of(data, of_a), path_of(data, of_b));
 	if (order != 0)
 		return order;
 	return (of_a->order > of_b->order) - (of_a->order < of_b->order);

@@ -40,8 +40,8 @@ struct tree_row store_change_row(const struct store_writeout *writeout,
 				 const struct store_change *change);
 
 /*
- * In order of paths, so that neighbours in the database are written together;
- * changes of one path stay in their order. Sessions come first.
+ * In order of the table's key (czxid, path), so that neighbours in the database
+ * are written together; changes of one row stay in their order. Sessions come first.
  */
 void store_writeout_sort(struct store_writeout *writeout);
 

@@ -106,6 +106,7 @@ void changes_note_znode_deleted(struct changes *changes, struct znode *znode)
 			slot = add_slot(changes, NULL);
 		slot->type = SLOT_ZNODE_DELETED;
 		slot->path = bytes_dup(znode_path(znode));
+		slot->czxid = znode->stat.czxid;
 		set_size(changes, slot, ROW_SIZE + znode->path_size);
 	} else if (slot) {
 		drop_slot(changes, slot);

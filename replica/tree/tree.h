@@ -34,6 +34,8 @@
  *  2. digest is the sum over znode_digest of all znodes outside /zookeeper/
  *  3. a normal ephemeral is in its session's map of ephemerals, nothing else is
  *  4. a znode's dirty index names the entry of changes that names the znode
+ *  5. a znode's czxid is not below its parent's, and never changes: in the order of (czxid,
+ *     path), which is the store's, parents come first
  * tree_check proves them all.
  */
 
@@ -97,8 +99,8 @@ struct tree_create {
 };
 
 /*
- * ZK_OK, ZK_NONODE (no parent), or ZK_NODEEXISTS, which gives the existing
- * znode the new ACL. The path must be valid.
+ * ZK_OK, ZK_NONODE (no parent, or only one that is created later), or
+ * ZK_NODEEXISTS, which gives the existing znode the new ACL. The path must be valid.
  */
 enum zk_code tree_create(struct tree *tree, const struct tree_create *create);
 
@@ -142,7 +144,7 @@ struct tree_row {
 struct tree_change {
 	enum {
 		TREE_ZNODE_PUT,       /* new or changed: all of row */
-		TREE_ZNODE_DELETED,   /* row.path only */
+		TREE_ZNODE_DELETED,   /* row.path and row.stat.czxid, which it was stored with */
 		TREE_SESSION_PUT,     /* session_id and timeout_ms */
 		TREE_SESSION_DELETED, /* session_id only */
 	} type;
@@ -171,7 +173,7 @@ void tree_take_changes(struct tree *tree, tree_change_fn *visit, void *data);
 /*
  * Put a row of the store into a new tree, parents before children; a row for a
  * system node replaces it. Nothing of it is a change. 0, or -EBADMSG: a path
- * that is not valid, whose parent isn't there, or that was loaded before.
+ * that is not valid, whose parent isn't there or is younger, or that was loaded before.
  * tree_load_session: -EBADMSG for an id that was loaded before.
  */
 int tree_load_row(struct tree *tree, const struct tree_row *row);

@@ -39,6 +39,7 @@ static void show_slot(const struct change_slot *slot, struct tree_change *change
 	case SLOT_ZNODE_DELETED:
 		change->type = TREE_ZNODE_DELETED;
 		change->row.path = bytes_of_text(slot->path);
+		change->row.stat.czxid = slot->czxid;
 		break;
 	case SLOT_SESSION:
 		change->type = TREE_SESSION_PUT;
@@ -88,7 +89,7 @@ int tree_load_row(struct tree *tree, const struct tree_row *row)
 	if (!zk_path_is_valid(row->path))
 		return -EBADMSG;
 	parent = tree_find_mutable(tree, zk_path_parent(row->path));
-	if (!parent)
+	if (!parent || parent->stat.czxid > row->stat.czxid)
 		return -EBADMSG;
 	set_stored(tree, tree_link(tree, parent, row));
 	return 0;
@@ -138,6 +139,7 @@ static void check_znode(const struct tree *tree, const struct znode *znode, stru
 
 	ASSERT(tree_find(tree, znode_path(znode)) == znode);
 	ASSERT((znode->parent == NULL) == (znode == tree->root));
+	ASSERT(!znode->parent || znode->parent->stat.czxid <= znode->stat.czxid);
 	list_for_each (&znode->children, at) {
 		ASSERT(list_item(at, struct znode, sibling)->parent == znode);
 		child_count++;

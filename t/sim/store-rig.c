@@ -168,7 +168,7 @@ static struct tree_row make_row(unsigned n, unsigned branch, char path[16], stru
 				    : zk_acls_open(),
 		.stat =
 			{
-				.czxid = rig_zxid(n) - 1,
+				.czxid = path_of(n),
 				.mzxid = rig_zxid(n),
 				.pzxid = -rig_zxid(n),
 				.ctime = n,

@@ -125,6 +125,8 @@ static void test_replay_is_tolerant(void **state)
 	assert_int_equal(stat.pzxid, 12);
 	assert_int_equal(tree_delete(tree, text("/p/gone"), 11), ZK_NONODE);
 	assert_int_equal(tree_find(tree, text("/p"))->stat.pzxid, 12);
+	/* A parent from the future: what is created below the one before it is gone by then. */
+	assert_int_equal(create(tree, "/p/a/x", "", 0, 1, 8, 1), ZK_NONODE);
 	/* A delete that finds children: they come again. */
 	assert_int_equal(tree_delete(tree, text("/p"), 13), ZK_OK);
 	assert_null(tree_find(tree, text("/p/a")));
@@ -358,6 +360,7 @@ static void store(void *data, const struct tree_change *change)
 
 	if (change->type == TREE_ZNODE_DELETED) {
 		assert_non_null(row); /* what the store never had need not be deleted */
+		assert_int_equal(change->row.stat.czxid, row->stat.czxid);
 		free(row->path);
 		free(row->data);
 		*row = model->rows[--model->row_count];
@@ -368,15 +371,23 @@ static void store(void *data, const struct tree_change *change)
 		row = &model->rows[model->row_count++];
 		row->path = bytes_dup(change->row.path);
 		row->data = NULL;
+		row->stat = change->row.stat;
 	}
+	/* It is the key of the row that this one takes the place of. */
+	assert_int_equal(change->row.stat.czxid, row->stat.czxid);
 	free(row->data);
 	row->data = bytes_dup(change->row.data);
 	row->stat = change->row.stat;
 }
 
-static int by_path(const void *a, const void *b)
+static int by_key(const void *a, const void *b)
 {
-	return strcmp(((const struct row *)a)->path, ((const struct row *)b)->path);
+	const struct row *of_a = a;
+	const struct row *of_b = b;
+
+	if (of_a->stat.czxid != of_b->stat.czxid)
+		return of_a->stat.czxid < of_b->stat.czxid ? -1 : 1;
+	return strcmp(of_a->path, of_b->path);
 }
 
 /* Write out, load what is in the store, and find the same tree. */
@@ -387,7 +398,7 @@ static void expect_store_follows(struct model *model)
 	tree_take_changes(model->tree, store, model);
 	assert_int_equal(tree_change_count(model->tree), 0);
 	assert_int_equal(tree_change_size(model->tree), 0);
-	qsort(model->rows, model->row_count, sizeof(model->rows[0]), by_path);
+	qsort(model->rows, model->row_count, sizeof(model->rows[0]), by_key);
 	for (size_t at = 0; at < model->row_count; at++) {
 		const struct tree_row row = {.path = text(model->rows[at].path),
 					     .data = text(model->rows[at].data),
@@ -497,6 +508,12 @@ static void test_load_refuses_what_makes_no_tree(void **state)
 	assert_int_equal(tree_load_row(tree, &row), -EBADMSG);
 	row = (struct tree_row){.path = text("/"), .acls = zk_acls_open(), .data = text("")};
 	row.stat.ephemeral_owner = 7;
+	assert_int_equal(tree_load_row(tree, &row), -EBADMSG);
+	row = (struct tree_row){.path = text("/a"), .acls = zk_acls_open(), .data = text("")};
+	row.stat.czxid = 3;
+	assert_int_equal(tree_load_row(tree, &row), 0);
+	row.path = text("/a/older");
+	row.stat.czxid = 2;
 	assert_int_equal(tree_load_row(tree, &row), -EBADMSG);
 	assert_int_equal(tree_load_session(tree, 5, 4000), 0);
 	assert_int_equal(tree_load_session(tree, 5, 4000), -EBADMSG);
