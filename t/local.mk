@@ -61,8 +61,8 @@ SH_TESTS = $(LONG_SH_TESTS) \
 # The simulations are long, too.
 include t/sim/local.mk
 TESTS += $(SH_TESTS)
-EXTRA_DIST += $(SH_TESTS) %D%/test-lib.sh %D%/lib-zkfs.sh %D%/lib-ensemble.sh %D%/ensemble-load.py \
-	%D%/zk.py %D%/proxy.py %D%/raw.py %D%/same-answers.py
+EXTRA_DIST += $(SH_TESTS) %D%/test-lib.sh %D%/lib-zkfs.sh %D%/lib-ensemble.sh %D%/lib-sim.sh \
+	%D%/ensemble-load.py %D%/zk.py %D%/proxy.py %D%/raw.py %D%/same-answers.py
 
 check_PROGRAMS += %D%/kill-load
 t_kill_load_SOURCES = %D%/kill-load.c
