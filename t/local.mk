@@ -51,13 +51,14 @@ SH_TESTS = \
 	%D%/t4050-config.sh \
 	%D%/t4060-words.sh \
 	%D%/t4070-scripts.sh \
+	%D%/t4080-strangers.sh \
 	%D%/t4100-mixed.sh \
 	%D%/t4200-migration.sh \
 	%D%/t4300-nodes.sh
 
 TESTS += $(SH_TESTS)
 EXTRA_DIST += $(SH_TESTS) %D%/test-lib.sh %D%/lib-zkfs.sh %D%/lib-ensemble.sh %D%/ensemble-load.py \
-	%D%/zk.py %D%/proxy.py %D%/raw.py %D%/same-answers.py
+	%D%/zk.py %D%/proxy.py %D%/raw.py %D%/peer.py %D%/same-answers.py
 
 check_PROGRAMS += %D%/kill-load
 t_kill_load_SOURCES = %D%/kill-load.c
