@@ -55,6 +55,7 @@ SH_TESTS = $(LONG_SH_TESTS) \
 	%D%/t4050-config.sh \
 	%D%/t4060-words.sh \
 	%D%/t4070-scripts.sh \
+	%D%/t4080-strangers.sh \
 	%D%/t4200-migration.sh \
 	%D%/t4300-nodes.sh
 
@@ -62,7 +63,7 @@ SH_TESTS = $(LONG_SH_TESTS) \
 include t/sim/local.mk
 TESTS += $(SH_TESTS)
 EXTRA_DIST += $(SH_TESTS) %D%/test-lib.sh %D%/lib-zkfs.sh %D%/lib-ensemble.sh %D%/lib-sim.sh \
-	%D%/ensemble-load.py %D%/zk.py %D%/proxy.py %D%/raw.py %D%/same-answers.py
+	%D%/ensemble-load.py %D%/zk.py %D%/proxy.py %D%/raw.py %D%/peer.py %D%/same-answers.py
 
 check_PROGRAMS += %D%/kill-load
 t_kill_load_SOURCES = %D%/kill-load.c
