@@ -17,7 +17,7 @@ struct store_tree_head {
 	uint64_t checksum_sum; /* of their checksums, mod 2^64 */
 };
 
-enum { STORE_TREE_STATEMENTS = 10 };
+enum { STORE_TREE_STATEMENTS = 11 };
 
 struct store_tree_db {
 	struct store_db db;

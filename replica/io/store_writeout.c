@@ -43,13 +43,24 @@ static struct store_change *new_change(struct store_writeout *writeout)
 	return &writeout->changes[writeout->count++];
 }
 
-static size_t keep(struct store_writeout *writeout, struct bytes bytes)
+static void keep_path(struct store_writeout *writeout, struct store_change *kept, struct bytes path)
 {
-	size_t at = writeout->bytes.size;
-
-	buf_append(&writeout->bytes, bytes.data, bytes_size(bytes));
+	kept->path_at = (uint32_t)writeout->bytes.size;
+	kept->path_size = path.size;
+	buf_append(&writeout->bytes, path.data, bytes_size(path));
 	ASSERT(!writeout->bytes.error);
-	return at;
+}
+
+static void keep_acl(struct store_writeout *writeout, struct store_change *kept,
+		     const struct zk_acls *acls)
+{
+	kept->acl_at = (uint32_t)writeout->bytes.size;
+	kept->acl_size = -1;
+	if (acls->count < 0)
+		return;
+	zk_acls_write(&writeout->bytes, acls);
+	ASSERT(!writeout->bytes.error);
+	kept->acl_size = (int32_t)(writeout->bytes.size - kept->acl_at);
 }
 
 void store_writeout_add(void *data, const struct tree_change *change)
@@ -60,24 +71,21 @@ void store_writeout_add(void *data, const struct tree_change *change)
 	*kept = (struct store_change){
 		.type = (int)change->type,
 		.is_new = change->is_new,
-		.order = writeout->count,
+		.order = (uint32_t)writeout->count,
 		.session_id = change->session_id,
 		.timeout_ms = change->timeout_ms,
 	};
 	if (change->type == TREE_SESSION_PUT || change->type == TREE_SESSION_DELETED)
 		return;
-	kept->path_at = keep(writeout, change->row.path);
-	kept->path_size = change->row.path.size;
+	keep_path(writeout, kept, change->row.path);
 	kept->stat = change->row.stat;
 	if (change->type == TREE_ZNODE_DELETED)
 		return;
-	kept->acls_at = keep(writeout, change->row.acls.encoded);
-	kept->acls_size = change->row.acls.encoded.size;
-	kept->acl_count = change->row.acls.count;
+	keep_acl(writeout, kept, &change->row.acls);
 	kept->data = blob_ref(change->data);
 }
 
-static struct bytes bytes_at(const struct store_writeout *writeout, size_t at, int32_t size)
+static struct bytes bytes_at(const struct store_writeout *writeout, uint32_t at, int32_t size)
 {
 	return size > 0 ? bytes_of(writeout->bytes.data + at, (size_t)size)
 			: (struct bytes){.data = "", .size = size};
@@ -95,10 +103,16 @@ struct tree_row store_change_row(const struct store_writeout *writeout,
 	return (struct tree_row){
 		.path = path_of(writeout, change),
 		.data = blob_bytes(change->data),
-		.acls = {.count = change->acl_count,
-			 .encoded = bytes_at(writeout, change->acls_at, change->acls_size)},
 		.stat = change->stat,
 	};
+}
+
+struct bytes store_change_acl(const struct store_writeout *writeout,
+			      const struct store_change *change)
+{
+	if (change->acl_size < 0)
+		return BYTES_NULL;
+	return bytes_at(writeout, change->acl_at, change->acl_size);
 }
 
 /* Sessions have czxid 0 and the empty path. */

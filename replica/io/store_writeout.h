@@ -13,16 +13,15 @@
 struct store_change {
 	int type;    /* as in struct tree_change, */
 	bool is_new; /* and this */
-	size_t order;
-	size_t path_at;
+	uint32_t order;
+	uint32_t path_at; /* in bytes */
 	int32_t path_size;
-	size_t acls_at;
-	int32_t acls_size;
-	int32_t acl_count;
+	uint32_t acl_at; /* the column acl */
+	int32_t acl_size;
+	int32_t timeout_ms;
+	session_id_t session_id;
 	struct blob *data;
 	struct znode_stat stat;
-	session_id_t session_id;
-	int32_t timeout_ms;
 };
 
 struct store_writeout {
@@ -35,9 +34,13 @@ struct store_writeout {
 	struct buf bytes; /* paths and ACLs */
 };
 
-/* A change's row; valid as long as the write-out. */
+/* A change's row but for its ACLs, and those as the column has them; valid as long as the
+ * write-out.
+ */
 struct tree_row store_change_row(const struct store_writeout *writeout,
 				 const struct store_change *change);
+struct bytes store_change_acl(const struct store_writeout *writeout,
+			      const struct store_change *change);
 
 /*
  * In order of the table's key (czxid, path), so that neighbours in the database
