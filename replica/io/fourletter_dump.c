@@ -166,8 +166,7 @@ static void print_ephemerals(const struct tree *tree, struct buf *answer)
 			continue;
 		buf_printf(answer, "0x%llx:\n", (unsigned long long)session->id);
 		map_for_each (&session->ephemerals, at) {
-			struct bytes path =
-				znode_path(map_item(at, const struct tree_ephemeral, entry)->znode);
+			struct bytes path = map_entry_key(at);
 
 			buf_append_text(answer, "\t");
 			buf_append(answer, path.data, bytes_size(path));

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -108,7 +109,7 @@ static void begin_tree(size_t row_count, void *data)
 {
 	struct recovery *recovery = data;
 
-	tree_reserve(recovery->tree, row_count);
+	tree_begin_load(recovery->tree, row_count);
 }
 
 static int load_row(const struct tree_row *row, void *data)
@@ -116,7 +117,7 @@ static int load_row(const struct tree_row *row, void *data)
 	struct recovery *recovery = data;
 
 	recovery->row_count++;
-	return tree_load_row(recovery->tree, row);
+	return tree_load_next(recovery->tree, row);
 }
 
 static int load_session(session_id_t id, int32_t timeout_ms, void *data)
@@ -211,6 +212,8 @@ int recovery_run(struct store *store, const struct config *config, struct replic
 		error = recover_log(&recovery, replica, ret_refusal);
 	}
 	release_log(&recovery);
+	/* The log's transactions, and what SQLite had, left holes between what stays. */
+	(void)malloc_trim(0);
 	if (error < 0)
 		replica_free(replica);
 	else

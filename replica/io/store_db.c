@@ -298,12 +298,11 @@ void store_bind_bytes(sqlite3_stmt *statement, int index, struct bytes bytes)
 
 struct bytes store_column_bytes(sqlite3_stmt *statement, int column)
 {
-	const void *data;
+	const void *data = sqlite3_column_blob(statement, column);
 
-	if (sqlite3_column_type(statement, column) == SQLITE_NULL)
-		return BYTES_NULL;
-	data = sqlite3_column_blob(statement, column);
-	return bytes_of(data ? data : "", (size_t)sqlite3_column_bytes(statement, column));
+	if (data)
+		return bytes_of(data, (size_t)sqlite3_column_bytes(statement, column));
+	return sqlite3_column_type(statement, column) == SQLITE_NULL ? BYTES_NULL : bytes_of("", 0);
 }
 
 uint32_t store_crc_number(uint32_t crc, int64_t number)
@@ -312,16 +311,6 @@ uint32_t store_crc_number(uint32_t crc, int64_t number)
 
 	endian_put_u64(bytes, (uint64_t)number);
 	return libdeflate_crc32(crc, bytes, sizeof(bytes));
-}
-
-uint32_t store_crc_numbers(uint32_t crc, const int64_t *numbers, size_t count)
-{
-	uint8_t bytes[STORE_CRC_NUMBERS_MAX * 8];
-
-	ASSERT(count <= STORE_CRC_NUMBERS_MAX);
-	for (size_t i = 0; i < count; i++)
-		endian_put_u64(bytes + i * 8, (uint64_t)numbers[i]);
-	return libdeflate_crc32(crc, bytes, count * 8);
 }
 
 uint32_t store_crc_bytes(uint32_t crc, struct bytes bytes)

@@ -71,10 +71,8 @@ int store_db_step(struct store_db *db, sqlite3_stmt *statement, struct store_ref
 void store_bind_bytes(sqlite3_stmt *statement, int index, struct bytes bytes);
 struct bytes store_column_bytes(sqlite3_stmt *statement, int column);
 
-enum { STORE_CRC_NUMBERS_MAX = 16 };
 /* CRC-32 of columns: a number as 8 bytes, bytes with their size (-1: null) before them. */
 uint32_t store_crc_number(uint32_t crc, int64_t number);
-uint32_t store_crc_numbers(uint32_t crc, const int64_t *numbers, size_t count); /* one by one */
 uint32_t store_crc_bytes(uint32_t crc, struct bytes bytes);
 
 #endif

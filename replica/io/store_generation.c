@@ -8,7 +8,7 @@ enum {
 	/* Rows that go to the tree worker, and into one commit, together: 1 MiB of a segment. */
 	BATCH_SHARE = 64,
 	/* What a row takes besides its bytes. */
-	ROW_SIZE = sizeof(struct store_change) + sizeof(struct blob),
+	ROW_SIZE = sizeof(struct store_change),
 };
 
 static bool is_staging(const struct store *store)
@@ -71,13 +71,10 @@ static void stage(struct store *store, const struct tree_change *change, size_t 
 
 void store_stage_row(struct store *store, const struct tree_row *row)
 {
-	struct blob *data = blob_new(row->data);
-	struct tree_change change = {.type = TREE_ZNODE_PUT, .row = *row, .data = data};
+	struct tree_change change = {.type = TREE_ZNODE_PUT, .row = *row};
 
 	stage(store, &change,
 	      bytes_size(row->path) + bytes_size(row->data) + bytes_size(row->acls.encoded));
-	/* The batch's reference is the only one now: whoever has the batch may drop it. */
-	blob_unref(data);
 }
 
 void store_stage_session(struct store *store, session_id_t id, int32_t timeout_ms)

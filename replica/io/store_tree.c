@@ -2,11 +2,14 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <libdeflate.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "replica/io/store_wal.h"
 #include "src/base/assert.h"
+#include "src/base/endian.h"
 #include "src/base/mem.h"
 
 /*
@@ -49,8 +52,6 @@
 enum {
 	/* Values of 1 KiB fit into a row with their key. */
 	PAGE_SIZE = 8192,
-	/* The connection's cache: what a write-out in order of rows needs is little. */
-	CACHE_SIZE_KIB = 16 << 10,
 	CHECKPOINT_FRAMES_MIN = 1000,
 	CHECKPOINT_FRAMES_MAX = 4000,
 };
@@ -94,6 +95,42 @@ static const char *const statement_texts[STORE_TREE_STATEMENTS] = {
 
 /* ---- checksums ---- */
 
+/* One CRC over what was put together costs less than one over each column. */
+struct gathered {
+	uint32_t crc;
+	size_t size;
+	uint8_t bytes[512];
+};
+
+static void gather(struct gathered *gathered, const void *data, size_t size)
+{
+	if (size > sizeof(gathered->bytes) - gathered->size) {
+		gathered->crc = libdeflate_crc32(gathered->crc, gathered->bytes, gathered->size);
+		gathered->size = 0;
+	}
+	if (size > sizeof(gathered->bytes)) {
+		gathered->crc = libdeflate_crc32(gathered->crc, data, size);
+	} else if (size > 0) {
+		memcpy(gathered->bytes + gathered->size, data, size);
+		gathered->size += size;
+	}
+}
+
+static void gather_number(struct gathered *gathered, int64_t number)
+{
+	uint8_t bytes[8];
+
+	endian_put_u64(bytes, (uint64_t)number);
+	gather(gathered, bytes, sizeof(bytes));
+}
+
+/* As store_crc_bytes. */
+static void gather_bytes(struct gathered *gathered, struct bytes bytes)
+{
+	gather_number(gathered, bytes.size);
+	gather(gathered, bytes.data, bytes_size(bytes));
+}
+
 uint32_t store_row_checksum(const struct tree_row *row, struct bytes acl)
 {
 	const int64_t numbers[] = {
@@ -101,12 +138,16 @@ uint32_t store_row_checksum(const struct tree_row *row, struct bytes acl)
 		row->stat.ctime,    row->stat.mtime,    row->stat.version,
 		row->stat.cversion, row->stat.aversion, row->stat.ephemeral_owner,
 	};
-	uint32_t crc = 0;
+	struct gathered gathered;
 
-	crc = store_crc_bytes(crc, row->path);
-	crc = store_crc_bytes(crc, row->data);
-	crc = store_crc_bytes(crc, acl);
-	return store_crc_numbers(crc, numbers, sizeof(numbers) / sizeof(numbers[0]));
+	gathered.crc = 0;
+	gathered.size = 0;
+	gather_bytes(&gathered, row->path);
+	gather_bytes(&gathered, row->data);
+	gather_bytes(&gathered, acl);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+		gather_number(&gathered, numbers[i]);
+	return libdeflate_crc32(gathered.crc, gathered.bytes, gathered.size);
 }
 
 uint32_t store_session_checksum(session_id_t id, int32_t timeout_ms)
@@ -186,11 +227,20 @@ static int note_commit(void *data, sqlite3 *sqlite, const char *name, int frame_
 	return SQLITE_OK;
 }
 
+int store_tree_set_cache(struct store_tree_db *tree, int size_kib,
+			 struct store_refusal *ret_refusal)
+{
+	char *pragma = mem_printf("pragma cache_size = -%d", size_kib);
+	int error = store_db_run(&tree->db, pragma, ret_refusal);
+
+	free(pragma);
+	return error;
+}
+
 int store_tree_open(struct store_tree_db *tree, const struct store_dir *dir, uint32_t generation,
 		    struct store_refusal *ret_refusal)
 {
 	char *path = store_dir_tree(dir, generation);
-	char *cache_size = mem_printf("pragma cache_size = -%d", CACHE_SIZE_KIB);
 	int error;
 
 	*tree = (struct store_tree_db){0};
@@ -198,7 +248,7 @@ int store_tree_open(struct store_tree_db *tree, const struct store_dir *dir, uin
 	if (!error)
 		error = store_db_open(&tree->db, dir->vfs, path, ret_refusal);
 	if (!error)
-		error = store_db_run(&tree->db, cache_size, ret_refusal);
+		error = store_tree_set_cache(tree, STORE_TREE_CACHE_KIB, ret_refusal);
 	for (size_t i = 0; !error && i < STORE_TREE_STATEMENTS; i++)
 		error = store_db_prepare(&tree->db, statement_texts[i], &tree->statements[i],
 					 ret_refusal);
@@ -209,7 +259,6 @@ int store_tree_open(struct store_tree_db *tree, const struct store_dir *dir, uin
 	else
 		/* The hook that was there before was none. */
 		(void)sqlite3_wal_hook(tree->db.sqlite, note_commit, tree);
-	free(cache_size);
 	free(path);
 	return error;
 }

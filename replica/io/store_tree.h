@@ -45,6 +45,18 @@ int store_tree_open_to_read(struct store_tree_db *tree, const struct store_dir *
 /* Takes one that is all zeros. */
 void store_tree_close(struct store_tree_db *tree);
 
+/*
+ * The connection's cache of pages. A write-out is in order of rows: what it needs again is
+ * the inner pages, less than 1 MiB for a million znodes.
+ */
+enum {
+	STORE_TREE_CACHE_KIB = 4 << 10,
+	/* A load looks at each page once. Its pages would stay among the znodes' memory. */
+	STORE_TREE_LOAD_CACHE_KIB = 512,
+};
+int store_tree_set_cache(struct store_tree_db *tree, int size_kib,
+			 struct store_refusal *ret_refusal);
+
 /* The sessions, then row by row in order of czxid and path; then whether all of it was there. */
 int store_tree_load(struct store_tree_db *tree, const struct store_loader *loader, void *data,
 		    struct store_refusal *ret_refusal);

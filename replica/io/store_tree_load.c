@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "replica/io/store_tree.h"
+#include "src/base/assert.h"
 #include "src/base/endian.h"
 
 /* What the rows add up to must be what the head says. */
@@ -12,6 +13,7 @@ struct load {
 	struct store_refusal *ret_refusal;
 	int64_t row_count;
 	uint64_t checksum_sum;
+	int error; /* of the znode that ended the statement */
 };
 
 static int check_row(struct load *load, int64_t stored, uint32_t computed, const char *table,
@@ -39,28 +41,37 @@ bool store_split_acl(struct bytes acl, struct zk_acls *ret_acls)
 	return ret_acls->count >= 0;
 }
 
-static int load_znode(struct load *load, sqlite3_stmt *statement)
+static struct bytes value_bytes(sqlite3_value *value)
+{
+	const void *data = sqlite3_value_blob(value);
+
+	if (data)
+		return bytes_of(data, (size_t)sqlite3_value_bytes(value));
+	return sqlite3_value_type(value) == SQLITE_NULL ? BYTES_NULL : bytes_of("", 0);
+}
+
+static int load_znode(struct load *load, sqlite3_value **values)
 {
 	struct tree_row row = {
-		.path = store_column_bytes(statement, 0),
-		.data = store_column_bytes(statement, 1),
+		.path = value_bytes(values[0]),
+		.data = value_bytes(values[1]),
 		.stat =
 			{
-				.czxid = sqlite3_column_int64(statement, 3),
-				.mzxid = sqlite3_column_int64(statement, 4),
-				.pzxid = sqlite3_column_int64(statement, 5),
-				.ctime = sqlite3_column_int64(statement, 6),
-				.mtime = sqlite3_column_int64(statement, 7),
-				.version = sqlite3_column_int(statement, 8),
-				.cversion = sqlite3_column_int(statement, 9),
-				.aversion = sqlite3_column_int(statement, 10),
-				.ephemeral_owner = sqlite3_column_int64(statement, 11),
+				.czxid = sqlite3_value_int64(values[3]),
+				.mzxid = sqlite3_value_int64(values[4]),
+				.pzxid = sqlite3_value_int64(values[5]),
+				.ctime = sqlite3_value_int64(values[6]),
+				.mtime = sqlite3_value_int64(values[7]),
+				.version = sqlite3_value_int(values[8]),
+				.cversion = sqlite3_value_int(values[9]),
+				.aversion = sqlite3_value_int(values[10]),
+				.ephemeral_owner = sqlite3_value_int64(values[11]),
 			},
 	};
-	struct bytes acl = store_column_bytes(statement, 2);
+	struct bytes acl = value_bytes(values[2]);
 	int error;
 
-	error = check_row(load, sqlite3_column_int64(statement, 12), store_row_checksum(&row, acl),
+	error = check_row(load, sqlite3_value_int64(values[12]), store_row_checksum(&row, acl),
 			  "znode", row.path);
 	if (!error && !store_split_acl(acl, &row.acls))
 		error = store_db_damaged(&load->tree->db, load->ret_refusal, "the ACL of %.*s",
@@ -101,9 +112,55 @@ static int each_row(struct load *load, const char *sql,
 		return error;
 	while (!error && (code = sqlite3_step(statement)) == SQLITE_ROW)
 		error = load_row(load, statement);
+	if (!error)
+		error = load->error;
 	if (!error && code != SQLITE_DONE)
 		error = store_db_refuse(db, load->ret_refusal);
 	(void)sqlite3_finalize(statement);
+	return error;
+}
+
+/*
+ * Znodes are given to a function of ours, of which SQLite's statement makes a result that is
+ * null. An argument costs half of what a column of a result does, and there are millions.
+ */
+#define LOAD_ZNODE_COLUMNS                                                                         \
+	"path, data, acl, czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, "        \
+	"ephemeral_owner, checksum"
+
+enum { ZNODE_COLUMN_COUNT = 13 };
+
+static void take_znode(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	struct load *load = sqlite3_user_data(context);
+
+	ASSERT(count == ZNODE_COLUMN_COUNT);
+	load->error = load_znode(load, values);
+	if (load->error)
+		sqlite3_result_error(context, "refused", -1);
+}
+
+static int skip_result(struct load *load, sqlite3_stmt *statement)
+{
+	return 0;
+}
+
+static int each_znode(struct load *load)
+{
+	sqlite3 *sqlite = load->tree->db.sqlite;
+	int code = sqlite3_create_function(sqlite, "load_znode", ZNODE_COLUMN_COUNT, SQLITE_UTF8,
+					   load, take_znode, NULL, NULL);
+	int error;
+
+	if (code != SQLITE_OK)
+		return store_db_refuse(&load->tree->db, load->ret_refusal);
+	error = each_row(
+		load, "select load_znode(" LOAD_ZNODE_COLUMNS ") from znode order by czxid, path",
+		skip_result);
+	/* Without a function it takes one away, which can't fail as no statement is left. */
+	code = sqlite3_create_function(sqlite, "load_znode", ZNODE_COLUMN_COUNT, SQLITE_UTF8, NULL,
+				       NULL, NULL, NULL);
+	ASSERT(code == SQLITE_OK);
 	return error;
 }
 
@@ -121,9 +178,13 @@ int store_tree_load(struct store_tree_db *tree, const struct store_loader *loade
 
 	if (loader->begin && head->row_count > 0)
 		loader->begin((size_t)head->row_count, data);
-	error = each_row(&load, "select * from session order by id", load_session);
+	error = store_tree_set_cache(tree, STORE_TREE_LOAD_CACHE_KIB, ret_refusal);
 	if (!error)
-		error = each_row(&load, "select * from znode order by czxid, path", load_znode);
+		error = each_row(&load, "select * from session order by id", load_session);
+	if (!error)
+		error = each_znode(&load);
+	if (!error)
+		error = store_tree_set_cache(tree, STORE_TREE_CACHE_KIB, ret_refusal);
 	if (error)
 		return error;
 	if (load.row_count != head->row_count || load.checksum_sum != head->checksum_sum)

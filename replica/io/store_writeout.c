@@ -7,7 +7,8 @@
 
 enum {
 	CHANGES_MIN = 64,
-	/* Paths and ACLs only. STORE_LAG_COUNT_MAX keeps far below it what one write-out carries.
+	/* Paths, ACLs and small data only. STORE_LAG_COUNT_MAX keeps far below it what one
+	 * write-out carries.
 	 */
 	BYTES_SIZE_MAX = INT32_MAX,
 };
@@ -27,7 +28,7 @@ void store_writeout_free(struct store_writeout *writeout)
 	if (!writeout)
 		return;
 	for (size_t i = 0; i < writeout->count; i++)
-		blob_unref(writeout->changes[i].data);
+		blob_unref(writeout->changes[i].blob);
 	free(writeout->changes);
 	buf_release(&writeout->bytes);
 	free(writeout);
@@ -43,12 +44,13 @@ static struct store_change *new_change(struct store_writeout *writeout)
 	return &writeout->changes[writeout->count++];
 }
 
-static void keep_path(struct store_writeout *writeout, struct store_change *kept, struct bytes path)
+static uint32_t keep(struct store_writeout *writeout, struct bytes bytes)
 {
-	kept->path_at = (uint32_t)writeout->bytes.size;
-	kept->path_size = path.size;
-	buf_append(&writeout->bytes, path.data, bytes_size(path));
+	size_t at = writeout->bytes.size;
+
+	buf_append(&writeout->bytes, bytes.data, bytes_size(bytes));
 	ASSERT(!writeout->bytes.error);
+	return (uint32_t)at;
 }
 
 static void keep_acl(struct store_writeout *writeout, struct store_change *kept,
@@ -77,12 +79,16 @@ void store_writeout_add(void *data, const struct tree_change *change)
 	};
 	if (change->type == TREE_SESSION_PUT || change->type == TREE_SESSION_DELETED)
 		return;
-	keep_path(writeout, kept, change->row.path);
+	kept->path_at = keep(writeout, change->row.path);
+	kept->path_size = change->row.path.size;
 	kept->stat = change->row.stat;
 	if (change->type == TREE_ZNODE_DELETED)
 		return;
 	keep_acl(writeout, kept, &change->row.acls);
-	kept->data = blob_ref(change->data);
+	kept->blob = blob_ref(change->blob);
+	kept->data_size = change->row.data.size;
+	if (!kept->blob)
+		kept->data_at = keep(writeout, change->row.data);
 }
 
 static struct bytes bytes_at(const struct store_writeout *writeout, uint32_t at, int32_t size)
@@ -97,12 +103,22 @@ static struct bytes path_of(const struct store_writeout *writeout,
 	return bytes_at(writeout, change->path_at, change->path_size);
 }
 
+static struct bytes data_of(const struct store_writeout *writeout,
+			    const struct store_change *change)
+{
+	if (change->blob)
+		return blob_bytes(change->blob);
+	if (change->data_size < 0)
+		return BYTES_NULL;
+	return bytes_at(writeout, change->data_at, change->data_size);
+}
+
 struct tree_row store_change_row(const struct store_writeout *writeout,
 				 const struct store_change *change)
 {
 	return (struct tree_row){
 		.path = path_of(writeout, change),
-		.data = blob_bytes(change->data),
+		.data = data_of(writeout, change),
 		.stat = change->stat,
 	};
 }

@@ -18,9 +18,11 @@ struct store_change {
 	int32_t path_size;
 	uint32_t acl_at; /* the column acl */
 	int32_t acl_size;
+	struct blob *blob; /* the data; NULL: it is among bytes, or null */
+	uint32_t data_at;
+	int32_t data_size; /* -1 for null */
 	int32_t timeout_ms;
 	session_id_t session_id;
-	struct blob *data;
 	struct znode_stat stat;
 };
 
@@ -31,7 +33,7 @@ struct store_writeout {
 	struct store_change *changes;
 	size_t count;
 	size_t capacity;
-	struct buf bytes; /* paths and ACLs */
+	struct buf bytes; /* paths, ACLs and small data */
 };
 
 /* A change's row but for its ACLs, and those as the column has them; valid as long as the

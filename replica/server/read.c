@@ -44,9 +44,11 @@ static void write_stat(struct read *read, const struct znode *znode)
 
 static void write_children(struct read *read, const struct znode *znode)
 {
-	jute_write_int(read->out, (int32_t)znode->child_count);
-	list_for_each (&znode->children, at)
-		jute_write_ustring(read->out, znode_name(list_item(at, struct znode, sibling)));
+	const struct znode *child = NULL;
+
+	jute_write_int(read->out, (int32_t)znode_child_count(znode));
+	while ((child = znode_next_child(znode, child)))
+		jute_write_ustring(read->out, znode_name(child));
 }
 
 static bool read_path_watch(const struct read *read, struct zk_path_watch_request *ret_request)

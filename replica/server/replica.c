@@ -27,6 +27,7 @@ struct replica *replica_new(const struct replica_config *config, const struct za
 	list_init(&replica->waiting);
 	buf_init(&replica->packet, SIZE_MAX);
 	buf_init(&replica->table, SIZE_MAX);
+	buf_init(&replica->staged_path, SIZE_MAX);
 	if (!config->is_standalone)
 		replica->zab = zab_new(&config->zab, durable);
 	/* The core has its own copy, and the caller's may go. */
@@ -50,6 +51,7 @@ void replica_free(struct replica *replica)
 	replica_forget_wishes(replica);
 	free(replica->wishes);
 	free(replica->staged);
+	buf_release(&replica->staged_path);
 	free(replica);
 }
 

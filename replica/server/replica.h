@@ -110,10 +110,10 @@ enum replica_action_type {
 	REPLICA_PEER,   /* action.zab: any action of zab.h but ROLE, DELIVER, RECEIVED, PINGED;
 			   a standalone has APPEND, LOG and FATAL only */
 	REPLICA_STAGE_SESSION, /* action.session, and ... */
-	REPLICA_STAGE_ROW, /* action.row: of the snapshot that streams in (behind RECEIVE_SNAPSHOT)
-			    */
-	REPLICA_RELOAD,    /* load the tree from the disk anew -> replica_reloaded */
-	REPLICA_ROLE,      /* action.zab.state, epoch, is_serving: for the operator */
+	REPLICA_STAGE_ROW,     /* action.row: of the snapshot that streams in (behind
+				  RECEIVE_SNAPSHOT); valid until the next action is taken */
+	REPLICA_RELOAD,        /* load the tree from the disk anew -> replica_reloaded */
+	REPLICA_ROLE,          /* action.zab.state, epoch, is_serving: for the operator */
 };
 
 struct replica_action {

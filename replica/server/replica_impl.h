@@ -87,9 +87,10 @@ struct replica {
 	size_t staged_count;
 	size_t staged_at;
 	size_t staged_capacity;
-	bool is_staging;    /* from SNAP until it is installed or aborted */
-	bool is_installing; /* INSTALL_SNAPSHOT is not durable yet */
-	bool is_reloading;  /* nothing that the core wants is done until the tree is back */
+	struct buf staged_path; /* of the row taken last */
+	bool is_staging;        /* from SNAP until it is installed or aborted */
+	bool is_installing;     /* INSTALL_SNAPSHOT is not durable yet */
+	bool is_reloading;      /* nothing that the core wants is done until the tree is back */
 };
 
 /* ---- replica.c ---- */

@@ -97,13 +97,13 @@ size_t replica_snapshot_bytes(struct replica *replica, struct bytes bytes)
 	return consumed;
 }
 
-static void fill_row(const struct znode *znode, struct tree_row *ret_row)
+static void fill_row(struct replica *replica, const struct znode *znode, struct tree_row *ret_row)
 {
 	*ret_row = (struct tree_row){
-		.path = znode_path(znode),
+		.path = znode_path(znode, &replica->staged_path),
 		.data = znode_data(znode),
 		.acls = acl_list_acls(znode->acls),
-		.stat = znode->stat,
+		.stat = znode_stored_stat(znode),
 	};
 }
 
@@ -120,7 +120,7 @@ bool replica_take_staged(struct replica *replica, struct replica_action *ret_act
 		(struct replica_action){.type = REPLICA_STAGE_SESSION, .session = staged->session};
 	if (staged->znode) {
 		ret_action->type = REPLICA_STAGE_ROW;
-		fill_row(staged->znode, &ret_action->row);
+		fill_row(replica, staged->znode, &ret_action->row);
 	}
 	return true;
 }

@@ -72,7 +72,7 @@ static void restore_data(struct server *server, struct connection *connection,
 		add(server, connection, WATCH_DATA, path, WATCH_STANDARD);
 	else if (!znode)
 		send_event(server, connection, -1, ZK_EVENT_NODE_DELETED, path);
-	else if (znode->stat.mzxid > set->relative_zxid)
+	else if (znode_stored_stat(znode).mzxid > set->relative_zxid)
 		send_event(server, connection, -1, ZK_EVENT_NODE_DATA_CHANGED, path);
 	else
 		add(server, connection, WATCH_DATA, path, WATCH_STANDARD);
@@ -94,7 +94,7 @@ static void restore_child(struct server *server, struct connection *connection,
 
 	if (!znode)
 		send_event(server, connection, -1, ZK_EVENT_NODE_DELETED, path);
-	else if (znode->stat.pzxid > set->relative_zxid)
+	else if (znode_stored_stat(znode).pzxid > set->relative_zxid)
 		send_event(server, connection, -1, ZK_EVENT_NODE_CHILDREN_CHANGED, path);
 	else
 		add(server, connection, WATCH_CHILD, path, WATCH_STANDARD);

@@ -8,6 +8,7 @@
 
 void acl_cache_init(struct acl_cache *cache)
 {
+	*cache = (struct acl_cache){0};
 	map_init(&cache->lists);
 }
 
@@ -39,17 +40,21 @@ struct acl_list *acl_cache_get(struct acl_cache *cache, const struct zk_acls *ac
 {
 	struct zk_acls open = zk_acls_open();
 	struct map_entry *entry;
-	struct acl_list *list;
+	struct bytes key;
 
 	if (acls->count < 0)
 		acls = &open;
 	/* The elements say how many they are, so their bytes are the whole key. */
-	entry = map_find(&cache->lists, bytes_of(acls->encoded.data, bytes_size(acls->encoded)));
+	key = bytes_of(acls->encoded.data, bytes_size(acls->encoded));
+	if (cache->recent && bytes_equal(map_entry_key(&cache->recent->entry), key))
+		return acl_list_ref(cache->recent);
+	entry = map_find(&cache->lists, key);
 	if (entry)
-		return acl_list_ref(map_item(entry, struct acl_list, entry));
-	list = list_new(acls);
-	map_insert(&cache->lists, &list->entry, bytes_of(list->encoded, list->size));
-	return list;
+		return cache->recent = acl_list_ref(map_item(entry, struct acl_list, entry));
+	cache->recent = list_new(acls);
+	map_insert(&cache->lists, &cache->recent->entry,
+		   bytes_of(cache->recent->encoded, cache->recent->size));
+	return cache->recent;
 }
 
 void acl_cache_put(struct acl_cache *cache, struct acl_list *list)
@@ -58,6 +63,8 @@ void acl_cache_put(struct acl_cache *cache, struct acl_list *list)
 	if (--list->refs > 0)
 		return;
 	map_remove(&cache->lists, &list->entry);
+	if (cache->recent == list)
+		cache->recent = NULL;
 	free(list);
 }
 

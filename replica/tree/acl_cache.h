@@ -20,6 +20,7 @@ struct acl_list {
 
 struct acl_cache {
 	struct map lists;
+	struct acl_list *recent; /* the last one that was asked for, or NULL */
 };
 
 void acl_cache_init(struct acl_cache *cache);

@@ -19,8 +19,6 @@ void changes_init(struct changes *changes)
 void changes_release(struct changes *changes)
 {
 	changes_clear(changes);
-	free(changes->slots);
-	changes_init(changes);
 }
 
 static uint32_t *dirty_of(struct change_slot *slot)
@@ -93,8 +91,18 @@ void changes_note_znode(struct changes *changes, struct znode *znode)
 		slot->type = SLOT_ZNODE;
 		slot->znode = znode;
 	}
-	set_size(changes, slot,
-		 ROW_SIZE + znode->path_size + (znode->data ? znode->data->size : 0));
+	set_size(changes, slot, ROW_SIZE + (uint32_t)znode_path_size(znode) + znode->data_size);
+}
+
+static char *dup_path(const struct znode *znode)
+{
+	struct buf buf;
+	char *path;
+
+	buf_init(&buf, INT32_MAX);
+	path = bytes_dup(znode_path(znode, &buf));
+	buf_release(&buf);
+	return path;
 }
 
 void changes_note_znode_deleted(struct changes *changes, struct znode *znode)
@@ -105,14 +113,14 @@ void changes_note_znode_deleted(struct changes *changes, struct znode *znode)
 		if (!slot)
 			slot = add_slot(changes, NULL);
 		slot->type = SLOT_ZNODE_DELETED;
-		slot->path = bytes_dup(znode_path(znode));
-		slot->czxid = znode->stat.czxid;
-		set_size(changes, slot, ROW_SIZE + znode->path_size);
+		slot->path = dup_path(znode);
+		slot->czxid = znode->czxid;
+		set_size(changes, slot, ROW_SIZE + (uint32_t)znode_path_size(znode));
 	} else if (slot) {
 		drop_slot(changes, slot);
 	}
 	znode->dirty = 0;
-	znode->stored = 0;
+	znode->stored = false;
 }
 
 void changes_note_session(struct changes *changes, struct tree_session *session)
@@ -154,11 +162,11 @@ void changes_clear(struct changes *changes)
 		if (slot->type == SLOT_ZNODE || slot->type == SLOT_SESSION)
 			*dirty_of(slot) = 0;
 		if (slot->type == SLOT_ZNODE)
-			slot->znode->stored = 1;
+			slot->znode->stored = true;
 		if (slot->type == SLOT_SESSION)
 			slot->session->stored = true;
 	}
-	changes->count = 0;
-	changes->live = 0;
-	changes->size = 0;
+	/* A burst's slots would stay for good. */
+	free(changes->slots);
+	changes_init(changes);
 }

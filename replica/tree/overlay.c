@@ -82,10 +82,10 @@ static bool look_into_tree(const struct overlay *overlay, struct bytes path,
 	if (!znode)
 		return false;
 	*ret_znode = (struct overlay_znode){
-		.stat = znode->stat,
-		.child_count = (int32_t)znode->child_count,
+		.stat = znode_stored_stat(znode),
+		.child_count = (int32_t)znode_child_count(znode),
 		.content_crc = znode->content_crc,
-		.digest = znode->digest,
+		.digest = znode_own_digest(znode),
 		.acls = znode->acls,
 	};
 	return true;

@@ -26,8 +26,7 @@ const struct znode *tree_find(const struct tree *tree, struct bytes path)
 	return tree_find_mutable(tree, path);
 }
 
-/* The znode above path, whether or not path is there; NULL for none. */
-static struct znode *find_parent(const struct tree *tree, struct bytes path)
+struct znode *tree_find_parent(const struct tree *tree, struct bytes path)
 {
 	const char *slash = memrchr(path.data, '/', bytes_size(path));
 
@@ -38,19 +37,18 @@ static struct znode *find_parent(const struct tree *tree, struct bytes path)
 
 /* ---- the sums over all znodes ---- */
 
-static void add_to_sums(struct tree *tree, struct znode *znode)
+static void add_to_sums(struct tree *tree, const struct znode *znode)
 {
-	znode->digest = znode_digest(znode->content_crc, &znode->stat);
-	if (znode_is_digested(znode_path(znode)))
-		tree->digest += znode->digest;
-	tree->data_size += znode->path_size + bytes_size(znode_data(znode));
+	if (znode->digested)
+		tree->digest += znode_own_digest(znode);
+	tree->data_size += znode_path_size(znode) + znode->data_size;
 }
 
 static void take_from_sums(struct tree *tree, const struct znode *znode)
 {
-	if (znode_is_digested(znode_path(znode)))
-		tree->digest -= znode->digest;
-	tree->data_size -= znode->path_size + bytes_size(znode_data(znode));
+	if (znode->digested)
+		tree->digest -= znode_own_digest(znode);
+	tree->data_size -= znode_path_size(znode) + znode->data_size;
 }
 
 /* Between begin_change and end_change a linked znode's data and Stat may be written. */
@@ -67,13 +65,19 @@ static void end_change(struct tree *tree, struct znode *znode)
 
 /* ---- linking ---- */
 
+static bool is_ephemeral(const struct tree *tree, const struct znode *znode)
+{
+	session_id_t owner = znode_stored_stat(znode).ephemeral_owner;
+
+	return znode_kind_of(owner, tree->extended_types) == ZNODE_EPHEMERAL;
+}
+
+/* Everything but the data, which is there. */
 static void fill(struct tree *tree, struct znode *znode, const struct tree_row *row)
 {
-	znode->data = blob_new(row->data);
 	znode->acls = acl_cache_get(&tree->acls, &row->acls);
-	znode->stat = row->stat;
-	znode->content_crc = znode_content_crc(znode_path(znode), row->data);
-	if (znode_kind_of(row->stat.ephemeral_owner, tree->extended_types) == ZNODE_EPHEMERAL) {
+	znode_set_stat(znode, &row->stat);
+	if (is_ephemeral(tree, znode)) {
 		tree_session_add_ephemeral(tree, znode);
 		tree->ephemeral_count++;
 	}
@@ -83,51 +87,44 @@ static void fill(struct tree *tree, struct znode *znode, const struct tree_row *
 static void empty(struct tree *tree, struct znode *znode)
 {
 	take_from_sums(tree, znode);
-	if (znode_kind_of(znode->stat.ephemeral_owner, tree->extended_types) == ZNODE_EPHEMERAL) {
+	if (is_ephemeral(tree, znode)) {
 		tree_session_remove_ephemeral(tree, znode);
 		tree->ephemeral_count--;
 	}
-	blob_unref(znode->data);
 	acl_cache_put(&tree->acls, znode->acls);
 }
 
 struct znode *tree_link(struct tree *tree, struct znode *parent, const struct tree_row *row)
 {
 	struct bytes path = tree_stored_path(row->path);
-	struct znode *znode = mem_alloc(offsetof(struct znode, path) + bytes_size(path));
+	struct znode *znode = znode_new(parent, path, row->data, row->stat.czxid, row->stat.ctime);
 
-	memset(znode, 0, offsetof(struct znode, path));
-	znode->path_size = (uint32_t)bytes_size(path) & INT32_MAX;
-	memcpy(znode->path, path.data, bytes_size(path));
-	list_init(&znode->children);
-	list_init(&znode->sibling);
-	znode->parent = parent;
-	if (parent) {
-		list_append(&parent->children, &znode->sibling);
-		parent->child_count++;
-	}
-	znode_index_insert(&tree->index, znode);
+	znode_index_prepare(&tree->index, znode, path);
+	if (parent)
+		znode_add_child(znode);
 	fill(tree, znode, row);
+	znode_index_insert(&tree->index, znode);
 	return znode;
 }
 
 void tree_replace(struct tree *tree, struct znode *znode, const struct tree_row *row)
 {
 	empty(tree, znode);
+	znode_set_data(znode, row->path, row->data);
 	fill(tree, znode, row);
 }
 
 static void unlink_leaf(struct tree *tree, struct znode *znode)
 {
-	ASSERT(list_is_empty(&znode->children));
+	ASSERT(znode_child_count(znode) == 0);
 	changes_note_znode_deleted(&tree->changes, znode);
 	empty(tree, znode);
 	znode_index_remove(&tree->index, znode);
-	if (znode->parent) {
-		list_remove(&znode->sibling);
-		znode->parent->child_count--;
-	}
-	free(znode);
+	if (tree->loaded == znode)
+		tree->loaded = NULL;
+	if (znode->parent)
+		znode_remove_child(znode);
+	znode_free(znode);
 }
 
 /*
@@ -142,8 +139,8 @@ static void unlink_subtree(struct tree *tree, struct znode *top)
 	for (;;) {
 		struct znode *parent = at->parent;
 
-		if (!list_is_empty(&at->children)) {
-			at = list_item(at->children.next, struct znode, sibling);
+		if (znode_child_count(at) > 0) {
+			at = list_item(at->rest->children.next, struct znode, sibling);
 			continue;
 		}
 		if (at == top)
@@ -165,7 +162,7 @@ static void add_system_znode(struct tree *tree, const char *path, struct zk_acls
 		.acls = acls,
 		.stat = {.aversion = aversion},
 	};
-	struct znode *parent = path[1] == '\0' ? NULL : find_parent(tree, row.path);
+	struct znode *parent = path[1] == '\0' ? NULL : tree_find_parent(tree, row.path);
 
 	changes_note_znode(&tree->changes, tree_link(tree, parent, &row));
 }
@@ -178,6 +175,8 @@ struct tree *tree_new(bool extended_types)
 	acl_cache_init(&tree->acls);
 	map_init(&tree->sessions);
 	changes_init(&tree->changes);
+	buf_init(&tree->loaded_path, INT32_MAX);
+	buf_init(&tree->path, INT32_MAX);
 	tree->extended_types = extended_types;
 	add_system_znode(tree, "/", zk_acls_open(), 0);
 	tree->root = tree_find_mutable(tree, bytes_of("/", 1));
@@ -199,6 +198,8 @@ void tree_free(struct tree *tree)
 	ASSERT(tree->index.count == 0);
 	znode_index_release(&tree->index);
 	acl_cache_release(&tree->acls);
+	buf_release(&tree->loaded_path);
+	buf_release(&tree->path);
 	free(tree);
 }
 
@@ -242,17 +243,20 @@ uint64_t tree_data_size(const struct tree *tree)
 /* The znode behind this one and its subtree, within top's subtree; NULL at the end. */
 static const struct znode *next_beside(const struct znode *znode, const struct znode *top)
 {
-	for (; znode != top; znode = znode->parent)
-		if (znode->sibling.next != &znode->parent->children)
-			return list_item(znode->sibling.next, struct znode, sibling);
+	for (; znode != top; znode = znode->parent) {
+		const struct znode *next = znode_next_child(znode->parent, znode);
+
+		if (next)
+			return next;
+	}
 	return NULL;
 }
 
 static const struct znode *next_within(const struct znode *znode, const struct znode *top)
 {
-	if (!list_is_empty(&znode->children))
-		return list_item(znode->children.next, struct znode, sibling);
-	return next_beside(znode, top);
+	const struct znode *child = znode_next_child(znode, NULL);
+
+	return child ? child : next_beside(znode, top);
 }
 
 const struct znode *tree_walk_next(const struct tree *tree, const struct znode *znode)
@@ -275,17 +279,19 @@ size_t tree_descendant_count(const struct tree *tree, const struct znode *znode)
 
 static void raise_parent(struct tree *tree, struct znode *parent, int32_t cversion, zxid_t zxid)
 {
-	if (cversion <= parent->stat.cversion)
+	struct znode_rest *rest = znode_get_rest(parent);
+
+	if (cversion <= rest->cversion)
 		return;
 	begin_change(tree, parent);
-	parent->stat.cversion = cversion;
-	parent->stat.pzxid = zxid;
+	rest->cversion = cversion;
+	rest->pzxid = zxid;
 	end_change(tree, parent);
 }
 
 void tree_raise_parent(struct tree *tree, struct bytes path, int32_t cversion, zxid_t zxid)
 {
-	struct znode *parent = find_parent(tree, path);
+	struct znode *parent = tree_find_parent(tree, path);
 
 	if (parent)
 		raise_parent(tree, parent, cversion, zxid);
@@ -316,7 +322,7 @@ static void create_below(struct tree *tree, struct znode *parent, const struct t
 
 enum zk_code tree_create(struct tree *tree, const struct tree_create *create)
 {
-	struct znode *parent = find_parent(tree, create->path);
+	struct znode *parent = tree_find_parent(tree, create->path);
 	struct znode *existing = tree_find_mutable(tree, create->path);
 	int32_t cversion = create->parent_cversion;
 
@@ -324,7 +330,7 @@ enum zk_code tree_create(struct tree *tree, const struct tree_create *create)
 	 * A parent from the future, in the replay over a snapshot that was taken while
 	 * transactions went on: what is created below the one before it goes before it comes.
 	 */
-	if (!existing && (!parent || parent->stat.czxid > create->zxid))
+	if (!existing && (!parent || parent->czxid > create->zxid))
 		return ZK_NONODE;
 	if (existing) {
 		acl_cache_put(&tree->acls, existing->acls);
@@ -333,7 +339,7 @@ enum zk_code tree_create(struct tree *tree, const struct tree_create *create)
 		return ZK_NODEEXISTS;
 	}
 	if (cversion == -1)
-		cversion = plus_one(parent->stat.cversion);
+		cversion = plus_one(znode_stored_stat(parent).cversion);
 	raise_parent(tree, parent, cversion, create->zxid);
 	create_below(tree, parent, create);
 	return ZK_OK;
@@ -341,12 +347,12 @@ enum zk_code tree_create(struct tree *tree, const struct tree_create *create)
 
 enum zk_code tree_delete(struct tree *tree, struct bytes path, zxid_t zxid)
 {
-	struct znode *parent = find_parent(tree, path);
+	struct znode *parent = tree_find_parent(tree, path);
 	struct znode *znode = tree_find_mutable(tree, path);
 
-	if (parent && parent->stat.pzxid < zxid) {
+	if (parent && znode_stored_stat(parent).pzxid < zxid) {
 		begin_change(tree, parent);
-		parent->stat.pzxid = zxid;
+		znode_get_rest(parent)->pzxid = zxid;
 		end_change(tree, parent);
 	}
 	if (!znode || znode == tree->root)
@@ -359,16 +365,16 @@ enum zk_code tree_set_data(struct tree *tree, struct bytes path, struct bytes da
 			   zxid_t zxid, msec_t time_ms)
 {
 	struct znode *znode = tree_find_mutable(tree, path);
+	struct znode_rest *rest;
 
 	if (!znode)
 		return ZK_NONODE;
+	rest = znode_get_rest(znode);
 	begin_change(tree, znode);
-	blob_unref(znode->data);
-	znode->data = blob_new(data);
-	znode->content_crc = znode_content_crc(path, data);
-	znode->stat.mzxid = zxid;
-	znode->stat.mtime = time_ms;
-	znode->stat.version = version;
+	znode_set_data(znode, path, data);
+	rest->mzxid = zxid;
+	rest->mtime = time_ms;
+	rest->version = version;
 	end_change(tree, znode);
 	return ZK_OK;
 }
@@ -385,7 +391,7 @@ enum zk_code tree_set_acls(struct tree *tree, struct bytes path, const struct zk
 	begin_change(tree, znode);
 	acl_cache_put(&tree->acls, znode->acls);
 	znode->acls = list;
-	znode->stat.aversion = aversion;
+	znode_get_rest(znode)->aversion = aversion;
 	end_change(tree, znode);
 	return ZK_OK;
 }

@@ -54,6 +54,7 @@ struct tree_session {
 struct tree_ephemeral {
 	struct map_entry entry;
 	struct znode *znode;
+	char path[]; /* the key */
 };
 
 struct tree;
@@ -151,7 +152,9 @@ struct tree_change {
 	bool is_new; /* of a PUT: the store has no row of that path, once it has the changes before
 		      */
 	struct tree_row row;
-	struct blob *data; /* row.data's; the visitor takes a reference if it keeps it */
+	/* row.data's, for the visitor to take a reference if it keeps it; NULL where the data is
+	 * null or small enough to copy */
+	struct blob *blob;
 	session_id_t session_id;
 	int32_t timeout_ms;
 };
@@ -177,8 +180,13 @@ void tree_take_changes(struct tree *tree, tree_change_fn *visit, void *data);
  * tree_load_session: -EBADMSG for an id that was loaded before.
  */
 int tree_load_row(struct tree *tree, const struct tree_row *row);
-/* Before the first: how many will come. Only time depends on it. */
-void tree_reserve(struct tree *tree, size_t count);
+/*
+ * The same for about count rows in ascending order of (czxid, path), and nothing else in
+ * between; -EBADMSG for one that is out of order, too. None is looked for before it is put
+ * into an index that is larger than the CPU's caches.
+ */
+void tree_begin_load(struct tree *tree, size_t count);
+int tree_load_next(struct tree *tree, const struct tree_row *row);
 int tree_load_session(struct tree *tree, session_id_t id, int32_t timeout_ms);
 
 /* Recompute every invariant; O(everything). */

@@ -4,6 +4,7 @@
 #include "replica/tree/changes.h"
 #include "replica/tree/tree.h"
 #include "replica/tree/znode_index.h"
+#include "src/base/buf.h"
 
 /* What tree.c, tree_session.c and tree_store.c share, and nobody else includes. */
 struct tree {
@@ -12,6 +13,11 @@ struct tree {
 	struct map sessions; /* struct tree_session */
 	struct changes changes;
 	struct znode *root;
+	/* The last row's znode, by tree_load_row or tree_load_next, or NULL; and its stored path.
+	 */
+	struct znode *loaded;
+	struct buf loaded_path;
+	struct buf path; /* for znode_path, for a moment */
 	zxid_t zxid;
 	uint64_t digest;
 	uint64_t data_size;
@@ -20,9 +26,15 @@ struct tree {
 	bool extended_types;
 };
 
+/* What a new tree has. */
+enum { TREE_SYSTEM_ZNODES = 4 };
+
 /* "/" is stored as "". */
 struct bytes tree_stored_path(struct bytes path);
 struct znode *tree_find_mutable(const struct tree *tree, struct bytes path);
+
+/* The znode above path, whether or not path is there; NULL for none. */
+struct znode *tree_find_parent(const struct tree *tree, struct bytes path);
 
 /* Put a new znode below parent (NULL for the root) into index, list, sums and session. */
 struct znode *tree_link(struct tree *tree, struct znode *parent, const struct tree_row *row);

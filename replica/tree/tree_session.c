@@ -1,5 +1,6 @@
 /* The tree's sessions, and the ephemerals of each. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "replica/tree/tree_impl.h"
 #include "src/base/assert.h"
@@ -8,7 +9,7 @@
 /* A path in a closeSession: its length, its bytes. */
 static size_t listed_size(const struct znode *znode)
 {
-	return sizeof(int32_t) + znode->path_size;
+	return sizeof(int32_t) + znode_path_size(znode);
 }
 
 static struct tree_session *find_mutable(const struct tree *tree, session_id_t id)
@@ -94,21 +95,24 @@ size_t tree_session_count(const struct tree *tree)
 
 void tree_session_add_ephemeral(struct tree *tree, struct znode *znode)
 {
-	struct tree_session *session = find_or_add(tree, znode->stat.ephemeral_owner);
-	struct tree_ephemeral *ephemeral = mem_alloc(sizeof(*ephemeral));
+	struct tree_session *session = find_or_add(tree, znode_stored_stat(znode).ephemeral_owner);
+	struct bytes path = znode_path(znode, &tree->path);
+	struct tree_ephemeral *ephemeral = mem_alloc(sizeof(*ephemeral) + bytes_size(path));
 
 	ephemeral->znode = znode;
-	map_insert(&session->ephemerals, &ephemeral->entry, znode_path(znode));
+	memcpy(ephemeral->path, path.data, bytes_size(path));
+	map_insert(&session->ephemerals, &ephemeral->entry,
+		   bytes_of(ephemeral->path, bytes_size(path)));
 	session->ephemeral_size += listed_size(znode);
 }
 
 void tree_session_remove_ephemeral(struct tree *tree, struct znode *znode)
 {
-	struct tree_session *session = find_mutable(tree, znode->stat.ephemeral_owner);
+	struct tree_session *session = find_mutable(tree, znode_stored_stat(znode).ephemeral_owner);
 	struct map_entry *entry;
 
 	ASSERT(session);
-	entry = map_find(&session->ephemerals, znode_path(znode));
+	entry = map_find(&session->ephemerals, znode_path(znode, &tree->path));
 	ASSERT(entry);
 	map_remove(&session->ephemerals, entry);
 	free(map_item(entry, struct tree_ephemeral, entry));

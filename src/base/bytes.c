@@ -2,41 +2,7 @@
 
 #include <string.h>
 
-#include "src/base/assert.h"
 #include "src/base/mem.h"
-
-struct bytes bytes_of(const void *data, size_t size)
-{
-	ASSERT(size <= INT32_MAX);
-	return (struct bytes){.data = data, .size = (int32_t)size};
-}
-
-struct bytes bytes_of_text(const char *text)
-{
-	return text ? bytes_of(text, strlen(text)) : BYTES_NULL;
-}
-
-bool bytes_is_null(struct bytes bytes)
-{
-	return bytes.size < 0;
-}
-
-size_t bytes_size(struct bytes bytes)
-{
-	return bytes.size < 0 ? 0 : (size_t)bytes.size;
-}
-
-bool bytes_equal(struct bytes a, struct bytes b)
-{
-	if (a.size != b.size)
-		return false;
-	return a.size <= 0 || memcmp(a.data, b.data, (size_t)a.size) == 0;
-}
-
-bool bytes_equal_text(struct bytes bytes, const char *text)
-{
-	return bytes_equal(bytes, bytes_of_text(text));
-}
 
 int bytes_compare(struct bytes a, struct bytes b)
 {

@@ -113,7 +113,7 @@ static void write_tree(struct bench *bench, struct blob *value)
 
 	for (unsigned i = 0; i < PATHS; i++) {
 		char path[32];
-		struct tree_change change = {.type = TREE_ZNODE_PUT, .data = value};
+		struct tree_change change = {.type = TREE_ZNODE_PUT, .blob = value};
 
 		snprintf(path, sizeof(path), "/bench/%u", i);
 		change.row = (struct tree_row){

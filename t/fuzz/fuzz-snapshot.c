@@ -70,13 +70,13 @@ static int read_stream(struct bytes stream, size_t piece_size, struct taken *tak
 	return error;
 }
 
-static struct tree_row row_of(const struct znode *znode)
+static struct tree_row row_of(const struct znode *znode, struct buf *path)
 {
 	return (struct tree_row){
-		.path = znode_path(znode),
+		.path = znode_path(znode, path),
 		.data = znode_data(znode),
 		.acls = acl_list_acls(znode->acls),
-		.stat = znode->stat,
+		.stat = znode_stored_stat(znode),
 	};
 }
 
@@ -84,11 +84,13 @@ static void write_tree(const struct tree *tree, struct buf *stream)
 {
 	struct snapshot_writer writer;
 	struct tree_row row;
+	struct buf path;
 
+	buf_init(&path, INT32_MAX);
 	snapshot_writer_init(&writer);
 	for (const struct znode *at = tree_walk_next(tree, NULL); at;
 	     at = tree_walk_next(tree, at)) {
-		row = row_of(at);
+		row = row_of(at, &path);
 		snapshot_writer_note_acls(&writer, &row.acls);
 	}
 	snapshot_writer_begin(&writer, stream, (int32_t)tree_session_count(tree));
@@ -100,11 +102,12 @@ static void write_tree(const struct tree *tree, struct buf *stream)
 		;
 	for (const struct znode *at = tree_walk_next(tree, NULL); at;
 	     at = tree_walk_next(tree, at)) {
-		row = row_of(at);
+		row = row_of(at, &path);
 		snapshot_writer_row(&writer, stream, &row);
 	}
 	snapshot_writer_end(&writer, stream);
 	snapshot_writer_release(&writer);
+	buf_release(&path);
 	ASSERT(!stream->error);
 }
 

@@ -580,9 +580,9 @@ static void add_change(const struct rig *rig, struct store_writeout *writeout, u
 	buf_init(&bytes, LARGE_SIZE + 2);
 	change.row = make_row(n, branch_of(rig, n), path, &bytes);
 	change.type = is_delete(n) ? TREE_ZNODE_DELETED : TREE_ZNODE_PUT;
-	change.data = is_delete(n) ? NULL : blob_new(change.row.data);
+	change.blob = is_delete(n) ? NULL : blob_new(change.row.data);
 	store_writeout_add(writeout, &change);
-	blob_unref(change.data);
+	blob_unref(change.blob);
 	if (touches_session(n)) {
 		change = (struct tree_change){
 			.type = session_exists(session_of(n), n) ? TREE_SESSION_PUT

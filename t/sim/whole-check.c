@@ -145,10 +145,11 @@ static uint64_t stat_hash(const struct znode_stat *stat)
 	return sim_hash(3, fields, sizeof(fields));
 }
 
-static uint64_t znode_sum(const struct znode *znode)
+static uint64_t znode_sum(const struct znode *znode, struct bytes path)
 {
-	struct bytes path = znode_path(znode);
 	struct zk_acls acls = acl_list_acls(znode->acls);
+	struct znode_stat stat = znode_stored_stat(znode);
+	uint32_t child_count = znode_child_count(znode);
 	uint64_t hash = sim_hash(4, path.data, bytes_size(path));
 
 	/* Each server writes its configuration itself, at a time of its own. */
@@ -156,8 +157,8 @@ static uint64_t znode_sum(const struct znode *znode)
 		return hash;
 	hash ^= whole_check_hash(znode_data(znode)) * 3;
 	hash ^= whole_check_hash(acls.encoded) * 5;
-	hash ^= stat_hash(&znode->stat) * 7;
-	return sim_hash(hash, &znode->child_count, sizeof(znode->child_count));
+	hash ^= stat_hash(&stat) * 7;
+	return sim_hash(hash, &child_count, sizeof(child_count));
 }
 
 static uint64_t session_sum(const struct tree_session *session)
@@ -172,12 +173,15 @@ static uint64_t tree_sum(const struct tree *tree)
 {
 	const struct tree_session *session = NULL;
 	const struct znode *znode = NULL;
+	struct buf path;
 	uint64_t sum = 0;
 
+	buf_init(&path, INT32_MAX);
 	while ((znode = tree_walk_next(tree, znode)))
-		sum += znode_sum(znode);
+		sum += znode_sum(znode, znode_path(znode, &path));
 	while ((session = tree_next_session(tree, session)))
 		sum += session_sum(session);
+	buf_release(&path);
 	return sum;
 }
 
@@ -326,13 +330,13 @@ static int64_t sequence_of(struct bytes path)
 	return number;
 }
 
-static void check_new_znode(struct whole_check *check, zxid_t zxid, const struct znode *znode)
+static void check_new_znode(struct whole_check *check, zxid_t zxid, const struct znode *znode,
+			    struct bytes text)
 {
-	struct bytes text = znode_path(znode);
 	int64_t number = sequence_of(text);
 	struct path *parent = get_path(check, parent_of(text));
-	const struct tree_session *session =
-		tree_find_session(check->model, znode->stat.ephemeral_owner);
+	session_id_t owner = znode_stored_stat(znode).ephemeral_owner;
+	const struct tree_session *session = tree_find_session(check->model, owner);
 
 	if (number >= 0 && number <= parent->sequence)
 		sim_fail(check->world,
@@ -340,11 +344,11 @@ static void check_new_znode(struct whole_check *check, zxid_t zxid, const struct
 			 number, parent->text, parent->sequence);
 	if (number >= 0)
 		parent->sequence = number;
-	if (znode->stat.ephemeral_owner != 0 && (!session || !session->open))
+	if (owner != 0 && (!session || !session->open))
 		sim_fail(check->world,
 			 "0x%" PRIx64 " creates an ephemeral of session 0x%" PRIx64
 			 ", which is not open",
-			 zxid, znode->stat.ephemeral_owner);
+			 zxid, owner);
 }
 
 static void add_version(struct whole_check *check, zxid_t zxid, struct bytes text)
@@ -366,8 +370,8 @@ static void add_version(struct whole_check *check, zxid_t zxid, struct bytes tex
 	}
 	znode_stat(znode, false, &version->stat);
 	version->data_hash = whole_check_hash(znode_data(znode));
-	if (znode->stat.czxid == zxid)
-		check_new_znode(check, zxid, znode);
+	if (znode->czxid == zxid)
+		check_new_znode(check, zxid, znode, text);
 }
 
 /* ---- sessions ---- */
@@ -564,22 +568,23 @@ void whole_check_final(struct whole_check *check, int64_t sid, const struct tree
 {
 	const struct tree_session *session = NULL;
 	const struct znode *znode = NULL;
+	struct buf buf;
 
+	buf_init(&buf, INT32_MAX);
 	if (tree_zxid(tree) != whole_check_last(check))
 		sim_fail(check->world,
 			 "server %" PRId64 " is at 0x%" PRIx64 ", not at 0x%" PRIx64
 			 " as the history",
 			 sid, tree_zxid(tree), whole_check_last(check));
 	while ((znode = tree_walk_next(check->model, znode))) {
-		const struct znode *other = tree_find(tree, znode_path(znode));
+		struct bytes path = znode_path(znode, &buf);
+		const struct znode *other = tree_find(tree, path);
 
-		if (!other || znode_sum(other) != znode_sum(znode)) {
-			char *path = bytes_dup(znode_path(znode));
-
-			sim_fail(check->world, "server %" PRId64 ": another %s", sid, path);
-			free(path);
-		}
+		if (!other || znode_sum(other, path) != znode_sum(znode, path))
+			sim_fail(check->world, "server %" PRId64 ": another %.*s", sid, path.size,
+				 (const char *)path.data);
 	}
+	buf_release(&buf);
 	while ((session = tree_next_session(check->model, session)))
 		check_same_session(check, sid, tree, session);
 	if (tree_sum(tree) != tree_sum(check->model))

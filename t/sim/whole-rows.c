@@ -192,17 +192,20 @@ static void put_system_nodes(struct whole_rows *rows)
 {
 	struct tree *tree = tree_new(false);
 	const struct znode *znode = NULL;
+	struct buf path;
 
+	buf_init(&path, INT32_MAX);
 	while ((znode = tree_walk_next(tree, znode))) {
 		const struct tree_row row = {
-			.path = znode_path(znode),
+			.path = znode_path(znode, &path),
 			.data = znode_data(znode),
 			.acls = acl_list_acls(znode->acls),
-			.stat = znode->stat,
+			.stat = znode_stored_stat(znode),
 		};
 
 		whole_rows_put(rows, &row);
 	}
+	buf_release(&path);
 	tree_free(tree);
 }
 

@@ -56,10 +56,12 @@ void cluster_store_stream(const struct tree *tree, struct buf *buf)
 	struct snapshot_writer writer;
 	const struct tree_session *session = NULL;
 	const struct znode *znode = NULL;
+	struct buf path;
 
+	buf_init(&path, INT32_MAX);
 	snapshot_writer_init(&writer);
 	while ((znode = tree_walk_next(tree, znode))) {
-		struct tree_row row = tree_copy_row(znode);
+		struct tree_row row = tree_copy_row(znode, &path);
 
 		snapshot_writer_note_acls(&writer, &row.acls);
 	}
@@ -70,10 +72,11 @@ void cluster_store_stream(const struct tree *tree, struct buf *buf)
 	while (snapshot_writer_acls(&writer, buf))
 		;
 	while ((znode = tree_walk_next(tree, znode))) {
-		struct tree_row row = tree_copy_row(znode);
+		struct tree_row row = tree_copy_row(znode, &path);
 
 		snapshot_writer_row(&writer, buf, &row);
 	}
 	snapshot_writer_end(&writer, buf);
 	snapshot_writer_release(&writer);
+	buf_release(&path);
 }

@@ -105,16 +105,19 @@ static bool is_child(const char *path, struct bytes of)
 static size_t list_children(const struct tree *tree, const char *path, char *ret[CHILDREN_MAX])
 {
 	const struct znode *znode = NULL;
+	struct buf at_path;
 	size_t count = 0;
 
+	buf_init(&at_path, INT32_MAX);
 	while ((znode = tree_walk_next(tree, znode))) {
-		struct bytes at = znode_path(znode);
+		struct bytes at = znode_path(znode, &at_path);
 
 		if (!is_child(path, at))
 			continue;
 		assert_true(count < CHILDREN_MAX);
 		ret[count++] = mem_printf("%.*s", (int)bytes_size(at), (const char *)at.data);
 	}
+	buf_release(&at_path);
 	return count;
 }
 
@@ -133,12 +136,15 @@ static void take_node(struct fuzzy *fuzzy, const char *path)
 	const struct znode *znode = tree_find(tree, bytes_of_text(path));
 	char *children[CHILDREN_MAX];
 	struct tree_row row;
+	struct buf row_path;
 	size_t count;
 
 	if (!znode)
 		return;
-	row = tree_copy_row(znode);
+	buf_init(&row_path, INT32_MAX);
+	row = tree_copy_row(znode, &row_path);
 	assert_int_equal(tree_load_row(fuzzy->copy, &row), 0);
+	buf_release(&row_path);
 	count = list_children(tree, path, children);
 	for (size_t at = 0; at < count; at++) {
 		let_pass(fuzzy);

@@ -382,14 +382,14 @@ static msec_t expect_config(struct cluster *cluster, int64_t sid)
 	const struct znode *znode = tree_find(tree, bytes_of_text(TREE_CONFIG_PATH));
 
 	assert_true(bytes_equal_text(znode_data(znode), config_text));
-	assert_int_equal(znode->stat.version, -1);
-	assert_int_equal(znode->stat.aversion, -1);
-	assert_int_equal(znode->stat.cversion, 0);
-	assert_int_equal(znode->stat.czxid, 0);
-	assert_int_equal(znode->stat.mzxid, 0);
-	assert_int_equal(znode->stat.ctime, 0);
+	assert_int_equal(znode_stored_stat(znode).version, -1);
+	assert_int_equal(znode_stored_stat(znode).aversion, -1);
+	assert_int_equal(znode_stored_stat(znode).cversion, 0);
+	assert_int_equal(znode_stored_stat(znode).czxid, 0);
+	assert_int_equal(znode_stored_stat(znode).mzxid, 0);
+	assert_int_equal(znode_stored_stat(znode).ctime, 0);
 	tree_check(tree);
-	return znode->stat.mtime;
+	return znode_stored_stat(znode).mtime;
 }
 
 static void test_every_server_tells_its_configuration(void **state)
@@ -429,14 +429,15 @@ static void test_snapshot_does_not_bring_the_leaders_configuration(void **state)
 	cluster_advance(cluster, 20);
 	(void)cluster_await(cluster, 3);
 	assert_int_equal(cluster_node(cluster, late)->snapshot_count, 1);
-	staged_ms = stored_config(cluster, late)->stat.mtime;
+	staged_ms = znode_stored_stat(stored_config(cluster, late)).mtime;
 	/* The one in memory is written behind the snapshot, and goes to the store when it is
 	 * written next. */
 	assert_true(expect_config(cluster, late) > staged_ms);
 	assert_int_not_equal(cluster_connect(cluster, late, 1, 0), 0);
 	create(cluster, late, 1, "/b", 0);
 	cluster_write_tree(cluster, late);
-	assert_int_equal(stored_config(cluster, late)->stat.mtime, expect_config(cluster, late));
+	assert_int_equal(znode_stored_stat(stored_config(cluster, late)).mtime,
+			 expect_config(cluster, late));
 }
 
 /* ---- what a peer may not send ---- */

@@ -532,9 +532,9 @@ static void write_large_tree(struct rig *rig, unsigned count)
 			.row = {.path = bytes_of_text(path), .acls = zk_acls_open()}};
 
 		memset(value, 'a' + (char)(i % 26), sizeof(value));
-		change.data = blob_new(bytes_of(value, sizeof(value)));
+		change.blob = blob_new(bytes_of(value, sizeof(value)));
 		store_writeout_add(writeout, &change);
-		blob_unref(change.data);
+		blob_unref(change.blob);
 		free(path);
 	}
 	store_write_tree(rig->store, writeout);

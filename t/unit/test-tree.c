@@ -116,15 +116,15 @@ static void test_replay_is_tolerant(void **state)
 	assert_int_equal(create(tree, "/p/a", "new", 0, 7, 9, 1), ZK_OK);
 	assert_int_equal(create(tree, "/p/a", "old", 0, 5, 6, 1), ZK_NODEEXISTS);
 	tree_raise_parent(tree, text("/p/a"), 5, 6);
-	assert_int_equal(tree_find(tree, text("/p"))->stat.cversion, 7);
-	assert_int_equal(tree_find(tree, text("/p"))->stat.pzxid, 9);
+	assert_int_equal(znode_stored_stat(tree_find(tree, text("/p"))).cversion, 7);
+	assert_int_equal(znode_stored_stat(tree_find(tree, text("/p"))).pzxid, 9);
 	tree_raise_parent(tree, text("/p/a"), 8, 10);
-	assert_int_equal(tree_find(tree, text("/p"))->stat.cversion, 8);
+	assert_int_equal(znode_stored_stat(tree_find(tree, text("/p"))).cversion, 8);
 	assert_int_equal(tree_delete(tree, text("/p/gone"), 12), ZK_NONODE);
 	shown(tree, "/p", &stat);
 	assert_int_equal(stat.pzxid, 12);
 	assert_int_equal(tree_delete(tree, text("/p/gone"), 11), ZK_NONODE);
-	assert_int_equal(tree_find(tree, text("/p"))->stat.pzxid, 12);
+	assert_int_equal(znode_stored_stat(tree_find(tree, text("/p"))).pzxid, 12);
 	/* A parent from the future: what is created below the one before it is gone by then. */
 	assert_int_equal(create(tree, "/p/a/x", "", 0, 1, 8, 1), ZK_NONODE);
 	/* A delete that finds children: they come again. */
@@ -328,17 +328,23 @@ static void step_set_acls(struct model *model, struct model_node *node)
 static void expect_same(const struct tree *tree, const struct model_node *node)
 {
 	const struct znode *znode = tree_find(tree, text(node->path));
+	struct znode_stat stat;
+	struct buf path;
 
 	assert_int_equal(znode != NULL, node->exists);
 	if (!znode)
 		return;
-	assert_memory_equal(&znode->stat.czxid, &node->stat.czxid, 5 * sizeof(zxid_t));
-	assert_int_equal(znode->stat.version, node->stat.version);
-	assert_int_equal(znode->stat.cversion, node->stat.cversion);
-	assert_int_equal(znode->stat.aversion, node->stat.aversion);
-	assert_int_equal(znode->stat.ephemeral_owner, node->stat.ephemeral_owner);
-	assert_int_equal(znode->child_count, node->children);
-	assert_true(bytes_equal(znode_path(znode), text(node->path)));
+	stat = znode_stored_stat(znode);
+	assert_memory_equal(&stat.czxid, &node->stat.czxid, 5 * sizeof(zxid_t));
+	assert_int_equal(stat.version, node->stat.version);
+	assert_int_equal(stat.cversion, node->stat.cversion);
+	assert_int_equal(stat.aversion, node->stat.aversion);
+	assert_int_equal(stat.ephemeral_owner, node->stat.ephemeral_owner);
+	assert_int_equal(znode_child_count(znode), node->children);
+	buf_init(&path, INT32_MAX);
+	assert_true(bytes_equal(znode_path(znode, &path), text(node->path)));
+	assert_int_equal(znode_path_size(znode), strlen(node->path) > 1 ? strlen(node->path) : 0);
+	buf_release(&path);
 	if (node->is_null)
 		assert_true(bytes_is_null(znode_data(znode)));
 	else
@@ -390,14 +396,13 @@ static int by_key(const void *a, const void *b)
 	return strcmp(of_a->path, of_b->path);
 }
 
-/* Write out, load what is in the store, and find the same tree. */
-static void expect_store_follows(struct model *model)
+/* Load what is in the store, and find the same tree. */
+static void expect_load_finds_it(struct model *model,
+				 int (*load)(struct tree *tree, const struct tree_row *row))
 {
 	struct tree *loaded = tree_new(false);
 
-	tree_take_changes(model->tree, store, model);
-	assert_int_equal(tree_change_count(model->tree), 0);
-	assert_int_equal(tree_change_size(model->tree), 0);
+	tree_begin_load(loaded, model->row_count);
 	qsort(model->rows, model->row_count, sizeof(model->rows[0]), by_key);
 	for (size_t at = 0; at < model->row_count; at++) {
 		const struct tree_row row = {.path = text(model->rows[at].path),
@@ -405,8 +410,8 @@ static void expect_store_follows(struct model *model)
 					     .acls = zk_acls_open(),
 					     .stat = model->rows[at].stat};
 
-		assert_int_equal(tree_load_row(loaded, &row), 0);
-		assert_int_equal(tree_load_row(loaded, &row), -EBADMSG);
+		assert_int_equal(load(loaded, &row), 0);
+		assert_int_equal(load(loaded, &row), -EBADMSG);
 	}
 	assert_int_equal(tree_change_count(loaded), 0);
 	assert_int_equal(tree_digest(loaded), tree_digest(model->tree));
@@ -415,6 +420,15 @@ static void expect_store_follows(struct model *model)
 		expect_same(loaded, &model->nodes[at]);
 	tree_check(loaded);
 	tree_free(loaded);
+}
+
+static void expect_store_follows(struct model *model)
+{
+	tree_take_changes(model->tree, store, model);
+	assert_int_equal(tree_change_count(model->tree), 0);
+	assert_int_equal(tree_change_size(model->tree), 0);
+	expect_load_finds_it(model, tree_load_row);
+	expect_load_finds_it(model, tree_load_next);
 }
 
 static void test_random_changes_against_a_model(void **state)
@@ -509,14 +523,90 @@ static void test_load_refuses_what_makes_no_tree(void **state)
 	row = (struct tree_row){.path = text("/"), .acls = zk_acls_open(), .data = text("")};
 	row.stat.ephemeral_owner = 7;
 	assert_int_equal(tree_load_row(tree, &row), -EBADMSG);
-	row = (struct tree_row){.path = text("/a"), .acls = zk_acls_open(), .data = text("")};
+	row.stat.ephemeral_owner = 0;
+	assert_int_equal(tree_load_next(tree, &row), 0);
+	row.path = text("/a/b");
+	row.stat.czxid = 1;
+	assert_int_equal(tree_load_next(tree, &row), -EBADMSG);
+	row.path = text("/c");
 	row.stat.czxid = 3;
-	assert_int_equal(tree_load_row(tree, &row), 0);
-	row.path = text("/a/older");
+	assert_int_equal(tree_load_next(tree, &row), 0);
+	assert_int_equal(tree_load_next(tree, &row), -EBADMSG);
+	row.path = text("/b");
+	assert_int_equal(tree_load_next(tree, &row), -EBADMSG);
+	row.path = text("/d");
 	row.stat.czxid = 2;
+	assert_int_equal(tree_load_next(tree, &row), -EBADMSG);
+	row.path = text("/c/older");
 	assert_int_equal(tree_load_row(tree, &row), -EBADMSG);
 	assert_int_equal(tree_load_session(tree, 5, 4000), 0);
 	assert_int_equal(tree_load_session(tree, 5, 4000), -EBADMSG);
+	tree_check(tree);
+	tree_free(tree);
+}
+
+static void test_load_refuses_a_path_that_comes_again(void **state)
+{
+	struct tree *tree = tree_new(false);
+	struct tree_row row = {.path = text("/"), .acls = zk_acls_open(), .data = text("")};
+
+	assert_int_equal(tree_load_next(tree, &row), 0);
+	row.path = text("/c");
+	row.stat.czxid = 3;
+	assert_int_equal(tree_load_next(tree, &row), 0);
+	row.stat.czxid = 4;
+	assert_int_equal(tree_load_next(tree, &row), -EBADMSG);
+	tree_free(tree);
+}
+
+/* Within the znode or apart, grown out of its place and shrunk into it again. */
+static void test_data_of_every_size_is_kept(void **state)
+{
+	static const size_t sizes[] = {0,   1,   7,   8,   9, 100, ZNODE_INLINE_SIZE_MAX,
+				       257, 256, 255, 300, 8, 0,   5000};
+	enum { COUNT = sizeof(sizes) / sizeof(sizes[0]) };
+	struct tree *tree = tree_new(false);
+	char bytes[5000];
+	char path[16];
+
+	memset(bytes, 'd', sizeof(bytes));
+	for (size_t first = 0; first < COUNT; first++) {
+		struct tree_create create = {.data = bytes_of(bytes, sizes[first]),
+					     .acls = zk_acls_open(),
+					     .parent_cversion = -1,
+					     .zxid = (zxid_t)first + 1};
+
+		(void)snprintf(path, sizeof(path), "/n%zu", first);
+		create.path = text(path);
+		assert_int_equal(tree_create(tree, &create), ZK_OK);
+		for (size_t next = 0; next <= COUNT; next++) {
+			struct bytes data =
+				next < COUNT ? bytes_of(bytes, sizes[next]) : BYTES_NULL;
+
+			assert_int_equal(tree_set_data(tree, text(path), data, (int32_t)next + 1,
+						       (zxid_t)next + 100, 1),
+					 ZK_OK);
+			assert_true(bytes_equal(znode_data(tree_find(tree, text(path))), data));
+			tree_check(tree);
+		}
+	}
+	tree_free(tree);
+}
+
+static void test_a_path_is_found_name_by_name(void **state)
+{
+	struct tree *tree = tree_new(false);
+
+	create(tree, "/a", "", 0, -1, 1, 1);
+	create(tree, "/a/b", "", 0, -1, 2, 1);
+	create(tree, "/a/b/c", "", 0, -1, 3, 1);
+	create(tree, "/ab", "", 0, -1, 4, 1);
+	assert_non_null(tree_find(tree, text("/a/b/c")));
+	assert_null(tree_find(tree, text("/a/b/c/")));
+	assert_null(tree_find(tree, text("/a/bc")));
+	assert_null(tree_find(tree, text("/b/c")));
+	assert_null(tree_find(tree, text("a/b")));
+	assert_ptr_equal(tree_find(tree, text("")), tree_find(tree, text("/")));
 	tree_check(tree);
 	tree_free(tree);
 }
@@ -531,7 +621,7 @@ static void test_walk_meets_parents_first(void **state)
 	create(tree, "/a", "", 0, -1, 3, 1);
 	for (const struct znode *at = NULL; (at = tree_walk_next(tree, at)); count++)
 		if (at->parent && at->parent->parent)
-			assert_true(at->stat.czxid >= at->parent->stat.czxid);
+			assert_true(at->czxid >= at->parent->czxid);
 	assert_int_equal(count, tree_znode_count(tree));
 	assert_int_equal(tree_descendant_count(tree, tree_find(tree, text("/b"))), 1);
 	tree_free(tree);
@@ -552,6 +642,9 @@ int main(void)
 		cmocka_unit_test(test_changes_of_sessions),
 		cmocka_unit_test(test_short_lived_znodes_leave_no_change),
 		cmocka_unit_test(test_load_refuses_what_makes_no_tree),
+		cmocka_unit_test(test_load_refuses_a_path_that_comes_again),
+		cmocka_unit_test(test_data_of_every_size_is_kept),
+		cmocka_unit_test(test_a_path_is_found_name_by_name),
 		cmocka_unit_test(test_walk_meets_parents_first),
 	};
 
