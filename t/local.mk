@@ -14,8 +14,16 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 # A shell test that ends early has no plan or says so; its status counts nothing twice.
 AM_SH_LOG_DRIVER_FLAGS = --ignore-exit
 
+# What takes a minute and more begins first: behind all others, one of these would run alone.
+LONG_SH_TESTS = \
+	%D%/t4100-mixed.sh \
+	%D%/t4020-snapshot-killed.sh \
+	%D%/t3300-no-server.sh \
+	%D%/t3200-inotify.sh \
+	%D%/t4040-full-disk.sh
+
 # Shell tests, numbered by area: 00 the project itself, 2x the replica and its protocol, 3x the mount, 4x ensembles.
-SH_TESTS = \
+SH_TESTS = $(LONG_SH_TESTS) \
 	%D%/t0000-harness.sh \
 	%D%/t0001-layers.sh \
 	%D%/t0010-install.sh \
@@ -36,28 +44,26 @@ SH_TESTS = \
 	%D%/t3130-create-modes.sh \
 	%D%/t3140-attributes.sh \
 	%D%/t3150-tools.sh \
-	%D%/t3200-inotify.sh \
 	%D%/t3210-end-of-mount.sh \
 	%D%/t3220-made-anew.sh \
 	%D%/t3230-watch-nodes.sh \
-	%D%/t3300-no-server.sh \
 	%D%/t3310-killed-mount.sh \
 	%D%/t3400-embedded.sh \
 	%D%/t4000-ensemble.sh \
 	%D%/t4010-killed.sh \
-	%D%/t4020-snapshot-killed.sh \
 	%D%/t4030-partition.sh \
-	%D%/t4040-full-disk.sh \
 	%D%/t4050-config.sh \
 	%D%/t4060-words.sh \
 	%D%/t4070-scripts.sh \
-	%D%/t4100-mixed.sh \
+	%D%/t4080-strangers.sh \
 	%D%/t4200-migration.sh \
 	%D%/t4300-nodes.sh
 
+# The simulations are long, too.
+include t/sim/local.mk
 TESTS += $(SH_TESTS)
-EXTRA_DIST += $(SH_TESTS) %D%/test-lib.sh %D%/lib-zkfs.sh %D%/lib-ensemble.sh %D%/ensemble-load.py \
-	%D%/zk.py %D%/proxy.py %D%/raw.py %D%/same-answers.py
+EXTRA_DIST += $(SH_TESTS) %D%/test-lib.sh %D%/lib-zkfs.sh %D%/lib-ensemble.sh %D%/lib-sim.sh \
+	%D%/ensemble-load.py %D%/zk.py %D%/proxy.py %D%/raw.py %D%/peer.py %D%/same-answers.py
 
 check_PROGRAMS += %D%/kill-load
 t_kill_load_SOURCES = %D%/kill-load.c
@@ -70,6 +76,5 @@ clean-trash:
 	-rm -rf --one-file-system $(builddir)/t/trash.*
 
 include t/unit/local.mk
-include t/sim/local.mk
 include t/fuzz/local.mk
 include t/bench/local.mk

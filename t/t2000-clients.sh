@@ -90,10 +90,12 @@ prereq_C_CLIENT () {
 	needs_program /usr/lib/zookeeper/bin/cli_mt
 }
 
+# Not its exists: given as an argument, that one never ends.
 test_expect_success C_CLIENT "libzookeeper's cli_mt" - <<\EOT
-	for command in 'create /c' 'set /c other' 'get /c' 'ls /' 'exists /c' 'delete /c'
+	for command in 'create /c' 'set /c other' 'get /c' 'ls /' 'delete /c'
 	do
-		timeout 30 /usr/lib/zookeeper/bin/cli_mt "$server_addr" "cmd:$command" >>c-out 2>&1 || :
+		timeout 30 /usr/lib/zookeeper/bin/cli_mt "$server_addr" "cmd:$command" >>c-out 2>&1 ||
+			return 1
 	done &&
 	cat c-out &&
 	test_grep '^other$' c-out &&

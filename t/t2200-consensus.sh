@@ -1,26 +1,13 @@
 #!/bin/sh
 test_description='the consensus core in a simulated world that breaks: seeds, and faults that must be found'
 . "${srcdir:-$(dirname "$0")/..}/t/test-lib.sh"
+. "$srcdir/t/lib-sim.sh"
 
-zabsim=$builddir/t/sim/zabsim
+simulator=$builddir/t/sim/zabsim
 
 # How many seeds: a number of ones own, or many with TEST_LONG.
 seeds=${ZABSIM_SEEDS:-1000}
 test -z "${TEST_LONG:-}" || seeds=6000
-
-# holds OPTION...: everything that has to hold does, in all seeds; else the replay command is shown.
-holds () {
-	"$zabsim" --seeds "$seeds" "$@" >out 2>&1 || { tail -n 3 out; return 1; }
-}
-
-# finds MUTATION [OPTION...]: one of the seeds shows that something is wrong, and how to see it again.
-finds () {
-	finds_status=0
-	"$zabsim" --seeds 60 --mutation "$@" >out 2>&1 || finds_status=$?
-	tail -n 1 out
-	test_equal 1 "$finds_status" &&
-	grep -q "replay with: t/sim/zabsim --seed [0-9]* .*--mutation $1" out
-}
 
 test_expect_success 'seeds of three and five voters, with and without observers' '
 	holds
@@ -39,39 +26,29 @@ test_expect_success 'seeds in which things break for long' '
 '
 
 test_expect_success 'the same seed is the same run, byte for byte' '
-	"$zabsim" --seed 7 --trace >first &&
-	"$zabsim" --seed 7 --trace >second &&
-	test_cmp first second &&
-	"$zabsim" --seed 8 --trace >other &&
-	! cmp -s first other
+	seed_is_a_run
 '
 
 test_expect_success 'there are mutations, and one that does not exist is refused' '
-	"$zabsim" --list-mutations >mutations &&
-	test "$(wc -l <mutations)" -ge 20 &&
-	test_fails_with usage "$zabsim" --mutation no-such-thing
+	has_mutations 20
 '
 
-for mutation in $("$zabsim" --list-mutations)
+for mutation in $("$simulator" --list-mutations)
 do
 	test_expect_success "a core with the fault $mutation is found out" "
-		finds $mutation
+		finds 60 $mutation
 	"
 done
 
 test_expect_success 'the world breaks enough for broken promises to lose data' '
-	finds minority --consequences &&
-	finds observer-counts --consequences &&
-	finds empty-votes --consequences &&
-	finds apply-tail-at-restart --consequences
+	finds 60 minority --consequences &&
+	finds 60 observer-counts --consequences &&
+	finds 60 empty-votes --consequences &&
+	finds 60 apply-tail-at-restart --consequences
 '
 
 test_expect_success 'what a seed finds is found again by the command that it prints' '
-	! "$zabsim" --seeds 60 --mutation ack-early >out &&
-	tail -n 1 out >said &&
-	options=$(sed "s/.*replay with: [^ ]* //; s/ --trace//" said) &&
-	! "$zabsim" $options >again &&
-	test_cmp said again
+	finds_again ack-early
 '
 
 test_done

@@ -7,10 +7,12 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/data_dir.c %D%/data_dir.h \
 	%D%/fourletter.c %D%/fourletter.h \
 	%D%/fourletter_dump.c %D%/fourletter_dump.h \
+	%D%/gather.c %D%/gather.h \
 	%D%/initiation.c %D%/initiation.h \
 	%D%/log_print.c %D%/log_print.h \
 	%D%/node.c %D%/node.h %D%/node_impl.h \
 	%D%/node_clients.c \
+	%D%/node_commit.c \
 	%D%/node_peers.c \
 	%D%/node_store.c \
 	%D%/pace.c %D%/pace.h \
@@ -21,6 +23,7 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/sparse_log.h \
 	%D%/status.c %D%/status.h \
 	%D%/store.c %D%/store.h \
+	%D%/store_commit.c \
 	%D%/store_db.c %D%/store_db.h \
 	%D%/store_dir.c %D%/store_dir.h \
 	%D%/store_generation.c \

@@ -196,7 +196,7 @@ static void run_turn(struct loop_hook *hook)
 		finish_stop(node);
 	set_timer(node);
 	node->ticked = false;
-	store_uncork(node->store);
+	node_commit(node);
 }
 
 int node_refuse(char **ret_error, int error, char *sentence)
@@ -274,12 +274,18 @@ static int open_handles(struct node *node)
 		(void)close(node->news_fd);
 		return error;
 	}
+	error = node_open_gather(node);
+	if (error < 0) {
+		(void)close(node->news_fd);
+		uv_close((uv_handle_t *)&node->news, NULL);
+		return error;
+	}
 	/* These fail for a handle that is closing only. */
 	(void)uv_poll_start(&node->news, UV_READABLE, on_news);
 	(void)uv_timer_init(&node->loop->uv, &node->timer);
 	node->news.data = node;
 	node->timer.data = node;
-	node->handle_count = 2;
+	node->handle_count = 3;
 	loop_hook_add(node->loop, &node->hook, run_turn);
 	return 0;
 }
@@ -301,6 +307,8 @@ static void release(struct node *node)
 	(void)uv_poll_stop(&node->news); /* always 0 */
 	(void)close(node->news_fd);
 	uv_close((uv_handle_t *)&node->news, on_handle_closed);
+	node_close_gather(node);
+	uv_close((uv_handle_t *)&node->gather, on_handle_closed);
 	uv_close((uv_handle_t *)&node->timer, on_handle_closed);
 }
 

@@ -74,6 +74,7 @@ static void on_frame(struct conn *conn, struct bytes frame, void *data)
 	node_enter(node);
 	if (!clients_find(&node->clients, id))
 		return;
+	node->request_count++;
 	replica_client_frame(node->replica, id, frame);
 	node_pump(node);
 }

@@ -21,6 +21,7 @@
  * The node's parts, for its own files:
  *
  *	node.c		life cycle, turns, and the replica's actions
+ *	node_commit.c	when the log is committed, and where
  *	node_clients.c	connections: their events, and their limits
  *	node_store.c	the store: its events, and how far it may lag
  *	node_peers.c	the other servers of an ensemble: events and actions
@@ -51,6 +52,13 @@ struct node {
 	int news_fd;
 	uv_poll_t news;
 	int handle_count;
+
+	/* A commit that waits for company: node_commit.c. */
+	int gather_fd; /* a timerfd, as a loop's timers know milliseconds only */
+	uv_poll_t gather;
+	int64_t gather_due_us;  /* what it is set to; INT64_MAX: nothing */
+	uint64_t request_count; /* what came from clients since the last commit was told */
+	uint64_t append_count;  /* and was appended */
 
 	enum node_state state;
 	bool ticked; /* replica_tick was called in this turn */
@@ -90,6 +98,11 @@ struct node {
  * close the very client or link that the event is about.
  */
 void node_enter(struct node *node);
+
+/* At a turn's end: what it appended goes to the log, at once or with more. */
+int node_open_gather(struct node *node);
+void node_close_gather(struct node *node);
+void node_commit(struct node *node);
 /* Perform what the replica wants, in its order. */
 void node_pump(struct node *node);
 /* Say the sentence and end: nothing is performed or answered any more. */

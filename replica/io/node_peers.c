@@ -144,6 +144,14 @@ static bool on_wants_chunk(zab_link_t link, void *data)
 
 /* ---- events: the election ---- */
 
+/* Apache's server drops the message alone, but what comes behind it is no better. */
+static bool is_notification(struct bytes frame)
+{
+	struct notification notification;
+
+	return notification_read(frame, &notification) == 0;
+}
+
 static void on_notification(int64_t sid, struct bytes frame, void *data)
 {
 	struct node *node = data;
@@ -340,6 +348,7 @@ static void open_links(struct node *node, const struct peers_places *places)
 static int open_election(struct node *node, const struct peers_places *places, char **ret_error)
 {
 	static const struct peers_election_events events = {
+		.is_notification = is_notification,
 		.notification = on_notification,
 		.reach = on_reach,
 	};

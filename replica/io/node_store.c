@@ -36,6 +36,8 @@ static void on_log_durable(zxid_t zxid, void *data)
 {
 	struct node *node = data;
 
+	node->request_count = 0;
+	node->append_count = 0;
 	if (node->state == NODE_FAILED || node->staging != NODE_STAGING_NOTHING)
 		return;
 	node_enter(node);
@@ -203,6 +205,7 @@ static void append(struct node *node, const struct zab_action *action)
 	char sentence[128];
 
 	note_proposal(node, action->txn->size);
+	node->append_count++;
 	if (error == 0)
 		return;
 	(void)snprintf(sentence, sizeof(sentence),
@@ -338,6 +341,7 @@ int node_open_store(struct node *node, char **ret_error)
 		.data_dir = node->config->data_dir,
 		.log_dir = node->config->data_log_dir,
 		.myid = config_is_ensemble(node->config) ? node->config->myid : STORE_MYID_NONE,
+		.gathers = true,
 	};
 	struct store_refusal refusal = {0};
 	int error = make_directories(node, ret_error);

@@ -486,27 +486,38 @@ static size_t take_initiation(struct wire *wire, struct bytes bytes)
 	return (size_t)used;
 }
 
+static bool is_notification(const struct peers_election *peers, struct bytes frame)
+{
+	return !peers->events.is_notification || peers->events.is_notification(frame);
+}
+
 static size_t take_frame(struct wire *wire, struct bytes bytes)
 {
 	struct peers_election *peers = wire->peers;
+	struct peer *peer = wire->peer;
 	const uint8_t *data = bytes.data;
 	size_t size = bytes_size(bytes);
 	uint32_t length;
+	struct bytes frame;
 
 	if (size < LENGTH_SIZE)
 		return 0;
 	length = endian_get_u32(data);
 	if (length < 1 || length > PEERS_FRAME_SIZE_MAX) {
-		struct peer *peer = wire->peer;
-
 		refuse(wire, "server %" PRId64 " sent a length of %d", peer->sid, (int32_t)length);
 		forget_if_stranger(peer);
 		return size;
 	}
 	if (size - LENGTH_SIZE < length)
 		return 0;
-	peers->events.notification(wire->peer->sid, bytes_of(data + LENGTH_SIZE, length),
-				   peers->data);
+	frame = bytes_of(data + LENGTH_SIZE, length);
+	if (!is_notification(peers, frame)) {
+		refuse(wire, "server %" PRId64 " sent %u bytes that are no notification", peer->sid,
+		       length);
+		forget_if_stranger(peer);
+		return size;
+	}
+	peers->events.notification(peer->sid, frame, peers->data);
 	return LENGTH_SIZE + length;
 }
 

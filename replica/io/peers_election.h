@@ -63,8 +63,10 @@ struct peers_election_options {
 	msec_t initiation_timeout_ms;      /* tickTime * syncLimit */
 };
 
-/* Both may call peers_election_send. */
+/* notification and reach may call peers_election_send. */
 struct peers_election_events {
+	/* Is that frame a notification? Who sends another is refused. NULL: each is. */
+	bool (*is_notification)(struct bytes frame);
 	/* A frame of sid's, without its length; valid during the call. */
 	void (*notification)(int64_t sid, struct bytes frame, void *data);
 	/* Of a configured server: what its socket told, each time that this is news. */

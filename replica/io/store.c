@@ -119,9 +119,11 @@ static struct store *alloc_store(const struct store_options *options,
 
 	store->vfs = options->vfs ? mem_strdup(options->vfs) : NULL;
 	store->segment_size = options->segment_size ? options->segment_size : STORE_SEGMENT_SIZE;
+	store->gathers = options->gathers;
 	store->events = *events;
 	store->data = data;
 	list_init(&store->jobs);
+	store->gather_due_us = INT64_MAX;
 	list_init(&store->stage_batches);
 	list_init(&store->voids);
 	list_init(&store->writeouts);
@@ -381,6 +383,7 @@ static void tell_tree(struct store *store, struct store_writeout *written)
 /* Of a generation that was aborted meanwhile nobody wants to hear. */
 static void tell_log(struct store *store, const struct store_news *done)
 {
+	gather_durable(&store->gather, done->count, done->took_us, store_now_us());
 	if (done->generation == store->staged_generation)
 		store->staged_logged_zxid = done->zxid;
 	else if (done->generation == store->state.generation)
@@ -487,14 +490,11 @@ struct store_job *store_new_job(struct store *store, enum store_job_type type)
 /* With the mutex held: the job that the transaction goes with. */
 static struct store_job *job_for(struct store *store, struct bytes txn)
 {
-	struct store_job *last;
+	struct store_job *open = store_open_job(store);
 
-	if (list_is_empty(&store->jobs))
+	if (!open || !store_batch_has_room(&open->batch, txn))
 		return store_new_job(store, STORE_JOB_BATCH);
-	last = list_item(store->jobs.prev, struct store_job, link);
-	if (last->type != STORE_JOB_BATCH || !store_batch_has_room(&last->batch, txn))
-		return store_new_job(store, STORE_JOB_BATCH);
-	return last;
+	return open;
 }
 
 int store_append(struct store *store, zxid_t zxid, struct bytes txn, zxid_t committed)
@@ -514,8 +514,9 @@ int store_append(struct store *store, zxid_t zxid, struct bytes txn, zxid_t comm
 		size_before = job->batch.txns.size;
 		store_batch_add(&job->batch, zxid, txn, committed);
 		store->queue_size += job->batch.txns.size - size_before;
+		gather_appended(&store->gather);
 		if (!store->is_corked)
-			store_wake(store, STORE_LOG_WORKER);
+			store_wake_to_commit(store);
 	}
 	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
 	if (error)
@@ -524,26 +525,6 @@ int store_append(struct store *store, zxid_t zxid, struct bytes txn, zxid_t comm
 	store_lag_add(store->staged_generation ? &store->staged_lag : &store->lag, zxid,
 		      bytes_size(txn));
 	return 0;
-}
-
-void store_cork(struct store *store)
-{
-	ASSERT(!store->is_corked);
-	store->is_corked = true;
-}
-
-void store_uncork(struct store *store)
-{
-	bool stops_waiting;
-
-	ASSERT(store->is_corked);
-	store->is_corked = false;
-	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
-	stops_waiting =
-		!list_is_empty(&store->jobs) && store_stops_waiting(store, STORE_LOG_WORKER);
-	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
-	if (stops_waiting)
-		store_post(store, STORE_LOG_WORKER);
 }
 
 size_t store_queue_size(struct store *store)

@@ -87,6 +87,7 @@ struct store_options {
 	int64_t myid;         /* STORE_MYID_NONE for a standalone: compared with nothing */
 	size_t segment_size;  /* 0: STORE_SEGMENT_SIZE */
 	const char *vfs;      /* the SQLite VFS, for tests; NULL for the system's */
+	bool gathers;         /* commits may wait: store_gather_due_us */
 };
 
 struct store_events {
@@ -226,9 +227,22 @@ int store_append(struct store *store, zxid_t zxid, struct bytes txn, zxid_t comm
  * Between the two calls the log worker is not woken: what is appended in one
  * turn of a loop goes in one commit, instead of the first transaction alone and
  * then the rest. They don't nest. The worker may take some of it all the same.
+ *
+ * After store_uncork a commit may still wait for more (gather.h), if options say
+ * so: store_gather_due_us is the time of CLOCK_MONOTONIC, in microseconds, at
+ * which the caller has to end that by store_stop_gathering, or INT64_MAX. After
+ * a store_poll there has to be another store_uncork.
+ *
+ * store_commit is a store_uncork that may make what was appended durable at once,
+ * on this thread: if that is little, the log worker has nothing to do, and the
+ * disk has been quick. It saves two switches of threads, and holds the caller up
+ * for a commit. True: store_poll has that to tell, of which notify says nothing.
  */
 void store_cork(struct store *store);
 void store_uncork(struct store *store);
+bool store_commit(struct store *store);
+int64_t store_gather_due_us(const struct store *store);
+void store_stop_gathering(struct store *store);
 
 /* Bytes that are appended and not yet durable. */
 size_t store_queue_size(struct store *store);

@@ -15,10 +15,15 @@
 /*
  * acl is a vector<ACL> as on the wire, or null; the Stat is as ZooKeeper's
  * StatPersisted has it. Numbers wrap into SQLite's signed ones.
+ *
+ * A znode's czxid never changes, and a new one's is above all others: rows in
+ * its order are written one behind the other at the end of the table. In order
+ * of paths each would go to a page of its own, or tear one apart in the middle.
+ * The path tells apart what one transaction created.
  */
 #define SCHEMA                                                                                     \
 	"create table znode ("                                                                     \
-	"path text primary key, "                                                                  \
+	"path text not null, "                                                                     \
 	"data blob, "                                                                              \
 	"acl blob, "                                                                               \
 	"czxid integer not null, "                                                                 \
@@ -30,7 +35,8 @@
 	"cversion integer not null, "                                                              \
 	"aversion integer not null, "                                                              \
 	"ephemeral_owner integer not null, "                                                       \
-	"checksum integer not null) strict, without rowid; "                                       \
+	"checksum integer not null, "                                                              \
+	"primary key (czxid, path)) strict, without rowid; "                                       \
 	"create table session ("                                                                   \
 	"id integer primary key, "                                                                 \
 	"timeout_ms integer not null, "                                                            \
@@ -55,6 +61,7 @@ enum statement {
 	COMMIT,
 	FIND_ZNODE,
 	ADD_ZNODE,
+	ADD_ZNODES,
 	PUT_ZNODE,
 	DELETE_ZNODE,
 	FIND_SESSION,
@@ -63,15 +70,22 @@ enum statement {
 	PUT_HEAD,
 };
 
+/* New rows go in by so many: beginning and ending a statement takes as long as a row. */
+enum { GROUP_SIZE = 16, ZNODE_COLUMNS = 13 };
+#define ROW       "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+#define FOUR_ROWS ROW ", " ROW ", " ROW ", " ROW
+
+/* A statement that fails ends the process, so SQLite needs no journal to take back a part of one.
+ */
 static const char *const statement_texts[STORE_TREE_STATEMENTS] = {
 	[BEGIN] = "begin immediate",
 	[COMMIT] = "commit",
-	[FIND_ZNODE] = "select checksum from znode where path = ?1",
-	[ADD_ZNODE] = "insert into znode values "
-		      "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-	[PUT_ZNODE] = "insert or replace into znode values "
-		      "(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
-	[DELETE_ZNODE] = "delete from znode where path = ?1",
+	[FIND_ZNODE] = "select checksum from znode where czxid = ?2 and path = ?1",
+	[ADD_ZNODE] = "insert into znode values " ROW,
+	[ADD_ZNODES] = "insert or fail into znode values " FOUR_ROWS ", " FOUR_ROWS ", " FOUR_ROWS
+		       ", " FOUR_ROWS,
+	[PUT_ZNODE] = "insert or replace into znode values " ROW,
+	[DELETE_ZNODE] = "delete from znode where czxid = ?2 and path = ?1",
 	[FIND_SESSION] = "select checksum from session where id = ?1",
 	[PUT_SESSION] = "insert or replace into session values (?1, ?2, ?3)",
 	[DELETE_SESSION] = "delete from session where id = ?1",
@@ -305,10 +319,11 @@ static int run(struct store_tree_db *tree, enum statement which, struct store_re
 	return store_db_step(&tree->db, tree->statements[which], ret_refusal);
 }
 
-static void bind_path(struct store_tree_db *tree, enum statement which, struct bytes path)
+static void bind_path(struct store_tree_db *tree, enum statement which, int index,
+		      struct bytes path)
 {
-	int code =
-		sqlite3_bind_text(tree->statements[which], 1, path.data, path.size, SQLITE_STATIC);
+	int code = sqlite3_bind_text(tree->statements[which], index, path.data, path.size,
+				     SQLITE_STATIC);
 
 	ASSERT(code == SQLITE_OK);
 }
@@ -319,62 +334,76 @@ static void bind_number(struct store_tree_db *tree, enum statement which, int in
 	(void)sqlite3_bind_int64(tree->statements[which], index, number);
 }
 
-static void bind_znode(struct store_tree_db *tree, enum statement which, const struct tree_row *row,
-		       struct bytes acl, uint32_t checksum)
+static void bind_key(struct store_tree_db *tree, enum statement which, const struct tree_row *row)
+{
+	bind_path(tree, which, 1, row->path);
+	bind_number(tree, which, 2, row->stat.czxid);
+}
+
+/* As the statement's row of that number, and in the head's sums. */
+static void bind_znode(struct store_tree_db *tree, struct store_tree_head *head,
+		       enum statement which, int number, const struct tree_row *row,
+		       struct bytes acl)
 {
 	const struct znode_stat *stat = &row->stat;
+	uint32_t checksum = store_row_checksum(row, acl);
+	int first = number * ZNODE_COLUMNS + 1;
 
-	bind_path(tree, which, row->path);
-	store_bind_bytes(tree->statements[which], 2, row->data);
-	store_bind_bytes(tree->statements[which], 3, acl);
-	bind_number(tree, which, 4, stat->czxid);
-	bind_number(tree, which, 5, stat->mzxid);
-	bind_number(tree, which, 6, stat->pzxid);
-	bind_number(tree, which, 7, stat->ctime);
-	bind_number(tree, which, 8, stat->mtime);
-	bind_number(tree, which, 9, stat->version);
-	bind_number(tree, which, 10, stat->cversion);
-	bind_number(tree, which, 11, stat->aversion);
-	bind_number(tree, which, 12, stat->ephemeral_owner);
-	bind_number(tree, which, 13, checksum);
+	bind_path(tree, which, first, row->path);
+	store_bind_bytes(tree->statements[which], first + 1, row->data);
+	store_bind_bytes(tree->statements[which], first + 2, acl);
+	bind_number(tree, which, first + 3, stat->czxid);
+	bind_number(tree, which, first + 4, stat->mzxid);
+	bind_number(tree, which, first + 5, stat->pzxid);
+	bind_number(tree, which, first + 6, stat->ctime);
+	bind_number(tree, which, first + 7, stat->mtime);
+	bind_number(tree, which, first + 8, stat->version);
+	bind_number(tree, which, first + 9, stat->cversion);
+	bind_number(tree, which, first + 10, stat->aversion);
+	bind_number(tree, which, first + 11, stat->ephemeral_owner);
+	bind_number(tree, which, first + 12, checksum);
+	head->row_count++;
+	head->checksum_sum += checksum;
 }
 
 /* Looking for a row that can't be there would take as long as writing it. */
 static int put_znode(struct store_tree_db *tree, struct store_tree_head *head,
-		     const struct tree_row *row, bool is_new, struct buf *acl,
+		     const struct tree_row *row, struct bytes acl, bool is_new,
 		     struct store_refusal *ret_refusal)
 {
 	enum statement put = is_new ? ADD_ZNODE : PUT_ZNODE;
-	struct bytes acl_bytes = BYTES_NULL;
-	uint32_t checksum;
 	int error = 0;
 
-	if (row->acls.count >= 0) {
-		buf_reset(acl);
-		zk_acls_write(acl, &row->acls);
-		ASSERT(!acl->error);
-		acl_bytes = buf_bytes(acl);
-	}
-	checksum = store_row_checksum(row, acl_bytes);
 	if (!is_new) {
-		bind_path(tree, FIND_ZNODE, row->path);
+		bind_key(tree, FIND_ZNODE, row);
 		error = forget_old(tree, head, FIND_ZNODE, ret_refusal);
 	}
 	if (error)
 		return error;
-	bind_znode(tree, put, row, acl_bytes, checksum);
-	head->row_count++;
-	head->checksum_sum += checksum;
+	bind_znode(tree, head, put, 0, row, acl);
 	return run(tree, put, ret_refusal);
 }
 
-static int delete_znode(struct store_tree_db *tree, struct store_tree_head *head, struct bytes path,
-			struct store_refusal *ret_refusal)
+static int add_znodes(struct store_tree_db *tree, struct store_tree_head *head,
+		      const struct store_writeout *writeout, size_t at,
+		      struct store_refusal *ret_refusal)
+{
+	for (int i = 0; i < GROUP_SIZE; i++) {
+		const struct store_change *change = &writeout->changes[at + (size_t)i];
+		struct tree_row row = store_change_row(writeout, change);
+
+		bind_znode(tree, head, ADD_ZNODES, i, &row, store_change_acl(writeout, change));
+	}
+	return run(tree, ADD_ZNODES, ret_refusal);
+}
+
+static int delete_znode(struct store_tree_db *tree, struct store_tree_head *head,
+			const struct tree_row *row, struct store_refusal *ret_refusal)
 {
 	int error;
 
-	bind_path(tree, FIND_ZNODE, path);
-	bind_path(tree, DELETE_ZNODE, path);
+	bind_key(tree, FIND_ZNODE, row);
+	bind_key(tree, DELETE_ZNODE, row);
 	error = forget_old(tree, head, FIND_ZNODE, ret_refusal);
 	return error ? error : run(tree, DELETE_ZNODE, ret_refusal);
 }
@@ -421,15 +450,16 @@ static int put_head(struct store_tree_db *tree, const struct store_tree_head *he
 
 static int write_change(struct store_tree_db *tree, struct store_tree_head *head,
 			const struct store_writeout *writeout, const struct store_change *change,
-			struct buf *acl, struct store_refusal *ret_refusal)
+			struct store_refusal *ret_refusal)
 {
 	struct tree_row row = store_change_row(writeout, change);
 
 	switch (change->type) {
 	case TREE_ZNODE_PUT:
-		return put_znode(tree, head, &row, change->is_new, acl, ret_refusal);
+		return put_znode(tree, head, &row, store_change_acl(writeout, change),
+				 change->is_new, ret_refusal);
 	case TREE_ZNODE_DELETED:
-		return delete_znode(tree, head, row.path, ret_refusal);
+		return delete_znode(tree, head, &row, ret_refusal);
 	case TREE_SESSION_PUT:
 		return put_session(tree, head, change->session_id, change->timeout_ms, ret_refusal);
 	default:
@@ -438,29 +468,53 @@ static int write_change(struct store_tree_db *tree, struct store_tree_head *head
 	}
 }
 
+static bool begins_group(const struct store_writeout *writeout, size_t at)
+{
+	if (writeout->count - at < GROUP_SIZE)
+		return false;
+	for (size_t i = at; i < at + GROUP_SIZE; i++)
+		if (writeout->changes[i].type != TREE_ZNODE_PUT || !writeout->changes[i].is_new)
+			return false;
+	return true;
+}
+
+static int write_changes(struct store_tree_db *tree, struct store_tree_head *head,
+			 const struct store_writeout *writeout, struct store_refusal *ret_refusal)
+{
+	int error = 0;
+
+	for (size_t at = 0; !error && at < writeout->count;) {
+		if (begins_group(writeout, at)) {
+			error = add_znodes(tree, head, writeout, at, ret_refusal);
+			at += GROUP_SIZE;
+		} else {
+			error = write_change(tree, head, writeout, &writeout->changes[at],
+					     ret_refusal);
+			at++;
+		}
+	}
+	return error;
+}
+
 int store_tree_write(struct store_tree_db *tree, struct store_writeout *writeout,
 		     struct store_refusal *ret_refusal)
 {
 	struct store_tree_head head = tree->head;
-	struct buf acl;
 	int error;
 
 	ASSERT(writeout->zxid >= head.zxid);
 	head.zxid = writeout->zxid;
 	head.digest = writeout->digest;
 	store_writeout_sort(writeout);
-	buf_init(&acl, STORE_TXN_SIZE_MAX);
 	error = run(tree, BEGIN, ret_refusal);
-	for (size_t i = 0; !error && i < writeout->count; i++)
-		error = write_change(tree, &head, writeout, &writeout->changes[i], &acl,
-				     ret_refusal);
+	if (!error)
+		error = write_changes(tree, &head, writeout, ret_refusal);
 	if (!error)
 		error = put_head(tree, &head, ret_refusal);
 	if (!error)
 		error = run(tree, COMMIT, ret_refusal);
 	if (!error)
 		tree->head = head;
-	buf_release(&acl);
 	return error;
 }
 

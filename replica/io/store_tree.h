@@ -17,7 +17,7 @@ struct store_tree_head {
 	uint64_t checksum_sum; /* of their checksums, mod 2^64 */
 };
 
-enum { STORE_TREE_STATEMENTS = 10 };
+enum { STORE_TREE_STATEMENTS = 11 };
 
 struct store_tree_db {
 	struct store_db db;
@@ -46,7 +46,7 @@ int store_tree_open_to_read(struct store_tree_db *tree, const struct store_dir *
 void store_tree_close(struct store_tree_db *tree);
 
 /*
- * The connection's cache of pages. A write-out is in order of paths: what it needs again is
+ * The connection's cache of pages. A write-out is in order of rows: what it needs again is
  * the inner pages, less than 1 MiB for a million znodes.
  */
 enum {
@@ -57,7 +57,7 @@ enum {
 int store_tree_set_cache(struct store_tree_db *tree, int size_kib,
 			 struct store_refusal *ret_refusal);
 
-/* The sessions, then row by row in order of paths; then whether all of it was there. */
+/* The sessions, then row by row in order of czxid and path; then whether all of it was there. */
 int store_tree_load(struct store_tree_db *tree, const struct store_loader *loader, void *data,
 		    struct store_refusal *ret_refusal);
 

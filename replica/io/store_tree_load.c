@@ -154,8 +154,9 @@ static int each_znode(struct load *load)
 
 	if (code != SQLITE_OK)
 		return store_db_refuse(&load->tree->db, load->ret_refusal);
-	error = each_row(load, "select load_znode(" LOAD_ZNODE_COLUMNS ") from znode order by path",
-			 skip_result);
+	error = each_row(
+		load, "select load_znode(" LOAD_ZNODE_COLUMNS ") from znode order by czxid, path",
+		skip_result);
 	/* Without a function it takes one away, which can't fail as no statement is left. */
 	code = sqlite3_create_function(sqlite, "load_znode", ZNODE_COLUMN_COUNT, SQLITE_UTF8, NULL,
 				       NULL, NULL, NULL);

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "replica/io/store_truncate.h"
 #include "src/base/assert.h"
@@ -13,6 +14,8 @@ enum {
 	/* How far a segment may grow beyond its size while the next one isn't ready. */
 	SEGMENT_OVERRUN = 4,
 	NEWS_MIN = 8,
+	/* The most that is committed on the loop thread. */
+	HERE_SIZE_MAX = 64 << 10,
 	/* The part of its size at which a segment without a WAL gives way to one that has it. */
 	MAKESHIFT_SHARE = 16,
 };
@@ -214,7 +217,22 @@ static int write_epochs(struct store *store, const struct store_job *job,
 	return store_state_write(&store->state_db, &state, ret_refusal);
 }
 
-/* With the mutex held: the first job; NULL also while it waits for the staged tree. */
+int64_t store_now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* With the mutex held: more transactions are expected, and nothing stands behind these. */
+static bool waits_for_company(const struct store *store, const struct store_job *job)
+{
+	return job == store_open_job(store) && job->batch.count < store->wanted &&
+	       !store->is_stopping;
+}
+
+/* With the mutex held: the first job; NULL also while it waits for company, or the staged tree. */
 static struct store_job *first_job(const struct store *store)
 {
 	struct list *first = list_first(&store->jobs);
@@ -222,7 +240,14 @@ static struct store_job *first_job(const struct store *store)
 
 	if (job && job->type == STORE_JOB_INSTALL && store->whole_generation != job->generation)
 		return NULL;
+	if (job && waits_for_company(store, job))
+		return NULL;
 	return job;
+}
+
+bool store_has_job(const struct store *store)
+{
+	return first_job(store) != NULL;
 }
 
 static struct store_job *take_job(struct store *store)
@@ -238,28 +263,33 @@ static struct store_job *take_job(struct store *store)
 }
 
 /* With the mutex held. What one commit after the other made durable is told at once. */
-static void add_news(struct store *store, enum store_job_type type, zxid_t zxid)
+static void add_news(struct store *store, const struct store_job *job, int64_t took_us)
 {
+	size_t count = job->type == STORE_JOB_BATCH ? job->batch.count : 0;
 	struct store_news *last =
 		store->news_count > 0 ? &store->news[store->news_count - 1] : NULL;
-	bool is_more = last && type == STORE_JOB_BATCH && last->type == STORE_JOB_BATCH &&
+	bool is_more = last && job->type == STORE_JOB_BATCH && last->type == STORE_JOB_BATCH &&
 		       last->generation == store->generation;
 
 	if (!is_more && store->news_count == store->news_capacity) {
 		store->news_capacity = store->news_capacity ? store->news_capacity * 2 : NEWS_MIN;
 		store->news = mem_realloc(store->news, store->news_capacity * sizeof(*last));
 	}
-	if (!is_more)
+	if (is_more)
+		count += last->count;
+	else
 		last = &store->news[store->news_count++];
 	*last = (struct store_news){
-		.type = type,
+		.type = job->type,
 		.generation = store->generation,
-		.zxid = zxid,
+		.zxid = store->durable_zxid,
 		.base_zxid = store->state_db.row.base_zxid,
+		.count = count,
+		.took_us = took_us,
 	};
 }
 
-static void finish_job(struct store *store, struct store_job *job)
+static void finish_job(struct store *store, struct store_job *job, int64_t took_us)
 {
 	struct store_job *surplus;
 
@@ -271,13 +301,12 @@ static void finish_job(struct store *store, struct store_job *job)
 		store->durable_zxid = job->zxid;
 	}
 	if (job->type != STORE_JOB_BEGIN && job->type != STORE_JOB_ABORT)
-		add_news(store, job->type, store->durable_zxid);
+		add_news(store, job, took_us);
 	store->jobs_in_hand--;
 	surplus = store->free_job;
 	store->free_job = job;
 	unlock(store);
 	store_job_free(surplus);
-	store->events.notify(store->data);
 }
 
 static int do_job(struct store *store, struct store_job *job, struct store_refusal *ret_refusal)
@@ -301,22 +330,53 @@ static int do_job(struct store *store, struct store_job *job, struct store_refus
 	}
 }
 
-static bool work_on_log(struct store *store)
+/* False if there was none. */
+static bool do_next_job(struct store *store)
 {
 	struct store_job *job = take_job(store);
 	struct store_refusal refusal;
+	int64_t begun_us;
 	int error = 0;
 
 	if (!job)
 		return false;
+	begun_us = store_now_us();
 	error = do_job(store, job, &refusal);
 	if (error) {
 		fail(store, &refusal);
 		store_job_free(job);
 	} else {
-		finish_job(store, job);
+		finish_job(store, job, store_now_us() - begun_us);
 	}
 	return true;
+}
+
+static bool work_on_log(struct store *store)
+{
+	if (!do_next_job(store))
+		return false;
+	store->events.notify(store->data);
+	return true;
+}
+
+/* With the mutex held. While the worker waits, what is its own may be looked at here. */
+static bool can_work_here(const struct store *store)
+{
+	const struct store_job *job = first_job(store);
+
+	return job && job == store_open_job(store) && store->threads[STORE_LOG_WORKER].is_waiting &&
+	       store->parked.generation == 0 && !store->has_failed && !wants_segment(store) &&
+	       job->batch.txns.size <= HERE_SIZE_MAX;
+}
+
+bool store_work_here(struct store *store)
+{
+	bool can_work;
+
+	lock(store);
+	can_work = can_work_here(store);
+	unlock(store);
+	return can_work && do_next_job(store);
 }
 
 /* ---- the tree worker ---- */

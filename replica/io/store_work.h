@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+#include "replica/io/gather.h"
 #include "replica/io/store.h"
 #include "replica/io/store_dir.h"
 #include "replica/io/store_lag.h"
@@ -50,6 +51,8 @@ struct store_news {
 	uint32_t generation; /* whose log it was */
 	zxid_t zxid;         /* up to which the log is durable now */
 	zxid_t base_zxid;    /* where it begins */
+	size_t count;        /* of transactions */
+	int64_t took_us;     /* the last commit of them */
 };
 
 /* A log that waits while the one of a staged generation is written. */
@@ -94,6 +97,7 @@ struct store {
 	struct store_dir dir;
 	char *vfs;
 	size_t segment_size;
+	bool gathers;
 	struct store_events events;
 	void *data;
 
@@ -103,6 +107,8 @@ struct store {
 	zxid_t appended_zxid;
 	bool is_loaded;
 	bool is_corked;
+	struct gather gather;
+	int64_t gather_due_us; /* when what waits for company is committed; INT64_MAX: none does */
 	size_t writeout_count; /* handed over, and not yet told to be durable */
 	zxid_t handed_zxid;    /* the last one's, or the tree's */
 	bool has_told_failure;
@@ -136,6 +142,7 @@ struct store {
 	struct list jobs; /* struct store_job */
 	size_t jobs_in_hand;
 	size_t queue_size;
+	size_t wanted; /* a batch of fewer, with nothing behind it, is left where it is */
 	struct list stage_batches; /* struct store_stage_batch */
 	size_t stage_size;
 	struct list voids; /* struct store_void */
@@ -171,6 +178,32 @@ static inline void store_unlock(struct store *store)
 {
 	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
 }
+
+/* The job that new transactions go with, or NULL; with the mutex held. */
+static inline struct store_job *store_open_job(const struct store *store)
+{
+	struct store_job *last;
+
+	if (list_is_empty(&store->jobs))
+		return NULL;
+	last = list_item(store->jobs.prev, struct store_job, link);
+	return last->type == STORE_JOB_BATCH ? last : NULL;
+}
+
+/* The log worker is to take what there is; with the mutex held. */
+void store_wake_to_commit(struct store *store);
+
+/* Whether there is a job that the log worker may take; with the mutex held. */
+bool store_has_job(const struct store *store);
+
+/*
+ * Do the log worker's job on the loop thread, without notify: if it waits, and there is
+ * one small batch and no segment to begin, which takes long. False if not.
+ */
+bool store_work_here(struct store *store);
+
+/* Of the monotonic clock. */
+int64_t store_now_us(void);
 
 /* Do one thing for that worker; false if there is nothing to do, or after a failure. */
 bool store_work(struct store *store, enum store_worker worker);

@@ -44,13 +44,25 @@ static struct store_change *new_change(struct store_writeout *writeout)
 	return &writeout->changes[writeout->count++];
 }
 
-static size_t keep(struct store_writeout *writeout, struct bytes bytes)
+static uint32_t keep(struct store_writeout *writeout, struct bytes bytes)
 {
 	size_t at = writeout->bytes.size;
 
 	buf_append(&writeout->bytes, bytes.data, bytes_size(bytes));
 	ASSERT(!writeout->bytes.error);
-	return at;
+	return (uint32_t)at;
+}
+
+static void keep_acl(struct store_writeout *writeout, struct store_change *kept,
+		     const struct zk_acls *acls)
+{
+	kept->acl_at = (uint32_t)writeout->bytes.size;
+	kept->acl_size = -1;
+	if (acls->count < 0)
+		return;
+	zk_acls_write(&writeout->bytes, acls);
+	ASSERT(!writeout->bytes.error);
+	kept->acl_size = (int32_t)(writeout->bytes.size - kept->acl_at);
 }
 
 void store_writeout_add(void *data, const struct tree_change *change)
@@ -61,7 +73,7 @@ void store_writeout_add(void *data, const struct tree_change *change)
 	*kept = (struct store_change){
 		.type = (int)change->type,
 		.is_new = change->is_new,
-		.order = writeout->count,
+		.order = (uint32_t)writeout->count,
 		.session_id = change->session_id,
 		.timeout_ms = change->timeout_ms,
 	};
@@ -69,19 +81,17 @@ void store_writeout_add(void *data, const struct tree_change *change)
 		return;
 	kept->path_at = keep(writeout, change->row.path);
 	kept->path_size = change->row.path.size;
+	kept->stat = change->row.stat;
 	if (change->type == TREE_ZNODE_DELETED)
 		return;
-	kept->acls_at = keep(writeout, change->row.acls.encoded);
-	kept->acls_size = change->row.acls.encoded.size;
-	kept->acl_count = change->row.acls.count;
+	keep_acl(writeout, kept, &change->row.acls);
 	kept->blob = blob_ref(change->blob);
 	kept->data_size = change->row.data.size;
 	if (!kept->blob)
 		kept->data_at = keep(writeout, change->row.data);
-	kept->stat = change->row.stat;
 }
 
-static struct bytes bytes_at(const struct store_writeout *writeout, size_t at, int32_t size)
+static struct bytes bytes_at(const struct store_writeout *writeout, uint32_t at, int32_t size)
 {
 	return size > 0 ? bytes_of(writeout->bytes.data + at, (size_t)size)
 			: (struct bytes){.data = "", .size = size};
@@ -109,19 +119,28 @@ struct tree_row store_change_row(const struct store_writeout *writeout,
 	return (struct tree_row){
 		.path = path_of(writeout, change),
 		.data = data_of(writeout, change),
-		.acls = {.count = change->acl_count,
-			 .encoded = bytes_at(writeout, change->acls_at, change->acls_size)},
 		.stat = change->stat,
 	};
 }
 
-/* Sessions have the empty path. */
+struct bytes store_change_acl(const struct store_writeout *writeout,
+			      const struct store_change *change)
+{
+	if (change->acl_size < 0)
+		return BYTES_NULL;
+	return bytes_at(writeout, change->acl_at, change->acl_size);
+}
+
+/* Sessions have czxid 0 and the empty path. */
 static int compare_changes(const void *a, const void *b, void *data)
 {
 	const struct store_change *of_a = a;
 	const struct store_change *of_b = b;
-	int order = bytes_compare(path_of(data, of_a), path_of(data, of_b));
+	int order;
 
+	if (of_a->stat.czxid != of_b->stat.czxid)
+		return of_a->stat.czxid < of_b->stat.czxid ? -1 : 1;
+	order = bytes_compare(path_of(data, of_a), path_of(data, of_b));
 	if (order != 0)
 		return order;
 	return (of_a->order > of_b->order) - (of_a->order < of_b->order);

@@ -13,18 +13,17 @@
 struct store_change {
 	int type;    /* as in struct tree_change, */
 	bool is_new; /* and this */
-	size_t order;
-	size_t path_at;
+	uint32_t order;
+	uint32_t path_at; /* in bytes */
 	int32_t path_size;
-	size_t acls_at;
-	int32_t acls_size;
-	int32_t acl_count;
+	uint32_t acl_at; /* the column acl */
+	int32_t acl_size;
 	struct blob *blob; /* the data; NULL: it is among bytes, or null */
-	size_t data_at;
+	uint32_t data_at;
 	int32_t data_size; /* -1 for null */
-	struct znode_stat stat;
-	session_id_t session_id;
 	int32_t timeout_ms;
+	session_id_t session_id;
+	struct znode_stat stat;
 };
 
 struct store_writeout {
@@ -37,13 +36,17 @@ struct store_writeout {
 	struct buf bytes; /* paths, ACLs and small data */
 };
 
-/* A change's row; valid as long as the write-out. */
+/* A change's row but for its ACLs, and those as the column has them; valid as long as the
+ * write-out.
+ */
 struct tree_row store_change_row(const struct store_writeout *writeout,
 				 const struct store_change *change);
+struct bytes store_change_acl(const struct store_writeout *writeout,
+			      const struct store_change *change);
 
 /*
- * In order of paths, so that neighbours in the database are written together;
- * changes of one path stay in their order. Sessions come first.
+ * In order of the table's key (czxid, path), so that neighbours in the database
+ * are written together; changes of one row stay in their order. Sessions come first.
  */
 void store_writeout_sort(struct store_writeout *writeout);
 

@@ -144,7 +144,7 @@ static void answer_syncs(struct server *server)
 	while ((first = list_first(&server->syncs))) {
 		struct queued *queued = list_item(first, struct queued, sync);
 
-		if (queued->zxid > tree_zxid(server->tree))
+		if (queued->zxid > server_applied(server))
 			return;
 		list_remove(&queued->sync);
 		intake_drain(server, queued->connection);

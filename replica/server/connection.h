@@ -24,8 +24,8 @@
  *	 +-------------> CLOSED <-----------------+
  *
  * A reconnect goes from NEW to ESTABLISHED at once, but on a learner by way of REVALIDATING,
- * until the leader has answered. CLOSED means that a SERVER_CLOSE was emitted; the driver
- * reports the end later.
+ * until the leader has answered that and the sync behind it. CLOSED means that a SERVER_CLOSE was
+ *emitted; the driver reports the end later.
  */
 enum connection_state {
 	CONNECTION_NEW,
@@ -92,6 +92,7 @@ struct connection {
 	unsigned paused; /* enum pause_reason */
 	session_id_t session_id;
 	int32_t timeout_ms;
+	bool is_valid;        /* REVALIDATING: the leader knows the session */
 	bool is_closing;      /* of a learner: its closeSession was forwarded */
 	uint64_t touch_round; /* of a learner: the last in which the session was touched */
 	bool is_full;       /* its watches or its output passed their maximum: it is to be closed */

@@ -79,10 +79,24 @@ void establish_revalidated(struct server *server, session_id_t session_id, bool 
 
 	if (!connection || connection->state != CONNECTION_REVALIDATING)
 		return;
-	if (is_valid || server->mutation == SERVER_MUTATION_REVALIDATE_ALWAYS)
-		welcome(server, connection);
+	connection->is_valid = is_valid || server->mutation == SERVER_MUTATION_REVALIDATE_ALWAYS;
+	if (connection->is_valid)
+		intake_drain(server, connection);
 	else
 		turn_away(server, connection);
+}
+
+void establish_resume(struct server *server, struct connection *connection)
+{
+	struct queued *sync = connection_first(connection);
+
+	ASSERT(connection->state == CONNECTION_REVALIDATING && sync);
+	if (!connection->is_valid || sync->kind != QUEUED_ZXID ||
+	    sync->zxid > server_applied(server))
+		return;
+	connection_dequeue(connection, sync);
+	server->outstanding--;
+	welcome(server, connection);
 }
 
 /* The tracker of a learner knows no sessions, the tree those of all. */
@@ -165,13 +179,6 @@ static int32_t clamp_timeout(const struct server *server, int32_t timeout_ms)
  * A client that has seen more than we have must not see time go back: it tries another server.
  * Of an epoch nothing is seen before its first transaction, but Java's leader shows its zxid.
  */
-static zxid_t seen_zxid(const struct server *server)
-{
-	zxid_t zxid = tree_zxid(server->tree);
-
-	return zxid > server->epoch_zxid ? zxid : server->epoch_zxid;
-}
-
 void establish_connect(struct server *server, struct connection *connection, struct bytes frame)
 {
 	struct zk_connect_request request;
@@ -181,7 +188,7 @@ void establish_connect(struct server *server, struct connection *connection, str
 	zk_connect_request_read(&reader, &request);
 	if (server->mutation == SERVER_MUTATION_ACCEPT_AHEAD)
 		request.last_zxid_seen = 0;
-	if (reader.error || request.last_zxid_seen > seen_zxid(server)) {
+	if (reader.error || request.last_zxid_seen > server_applied(server)) {
 		server_close_connection(server, connection);
 		return;
 	}

@@ -6,17 +6,14 @@
  * The link to the leader keeps their order, and so does the leader: a connection's transactions
  * come back in the order of its requests, each known by its session and cxid. Since xids can
  * begin anew with each connection, a transaction is a request's only if it was proposed after
- * that was sent: what the session asked for over an earlier connection was proposed before the
- * leader answered REVALIDATE, so its zxid is known by then. An observer hears of nothing before
- * it is committed; a leader of ours answers REVALIDATE when all of that is.
- *
- * NEEDSWORK: Apache's leader answers REVALIDATE at once, so that an observer of it can still take
- * what the session asked for over its last connection for what it asks for now. A sync of the
- * learner's own behind the REVALIDATE would close that: Apache answers it with SYNC behind
- * everything that its request queue held before, proposed and committed (Leader.processSync), and
- * the INFORMs come before it on the link. The client would be welcomed when both answers are here
- * and all that is known by then is applied; what its last server sends later is refused with
- * SESSIONMOVED, which ends the connection.
+ * that was sent: all that the session asked for over an earlier connection has to be known by
+ * then. A leader of ours answers REVALIDATE behind that, but Apache's at once, when the session
+ * has moved and what it asked for elsewhere may still be on its way through the request queue.
+ * So a sync of the learner's own goes behind each REVALIDATE. Its SYNC comes behind everything
+ * that was in that queue, proposed and committed (PrepRequestProcessor, Leader.processSync); the
+ * INFORMs of it, too, which are all that an observer hears. The client is welcomed when both
+ * answers are here and all that is known by then is applied. What its last server sends later is
+ * refused with SESSIONMOVED, which ends the connection if it is taken for the client's.
  */
 #include <stdlib.h>
 
@@ -56,17 +53,6 @@ void forward_create_session(struct server *server, const struct connection *conn
 	endian_put_u32(timeout, (uint32_t)connection->timeout_ms);
 	send_request(server, connection->session_id, 0, ZK_OP_CREATE_SESSION,
 		     bytes_of(timeout, sizeof(timeout)), NULL);
-}
-
-void forward_revalidate(struct server *server, const struct connection *connection)
-{
-	const struct zab_session session = {.id = connection->session_id,
-					    .timeout_ms = connection->timeout_ms};
-
-	zab_session_write(
-		server_packet_begin(server, SERVER_TO_LEADER, ZAB_LINK_NONE, ZAB_REVALIDATE),
-		&session);
-	server_packet_end(server, NULL);
 }
 
 /* ---- writes ---- */
@@ -195,25 +181,52 @@ static bool is_sync(struct bytes body)
 	return !reader.error;
 }
 
-void forward_sync(struct server *server, struct connection *connection, int32_t xid,
-		  struct bytes body, msec_t received_ms)
+static void ask_sync(struct server *server, struct queued *queued, struct bytes body)
 {
-	struct queued *queued = connection_enqueue(connection, xid, ZK_OP_SYNC, received_ms, body);
-	struct asked_sync *asked;
+	struct asked_sync *asked = mem_zalloc(sizeof(*asked));
 
-	server->outstanding++;
-	if (!is_sync(body)) {
-		/* It fails in its turn. */
-		queued->kind = QUEUED_READ;
-		intake_drain(server, connection);
-		return;
-	}
-	asked = mem_zalloc(sizeof(*asked));
 	asked->queued = queued;
 	list_append(&server->asked_syncs, &asked->link);
 	queued->kind = QUEUED_ASKED;
 	queued->asked = asked;
-	send_for(server, connection, xid, ZK_OP_SYNC, body);
+	send_for(server, queued->connection, queued->xid, ZK_OP_SYNC, body);
+}
+
+void forward_sync(struct server *server, struct connection *connection, int32_t xid,
+		  struct bytes body, msec_t received_ms)
+{
+	struct queued *queued = connection_enqueue(connection, xid, ZK_OP_SYNC, received_ms, body);
+
+	server->outstanding++;
+	if (is_sync(body)) {
+		ask_sync(server, queued, body);
+		return;
+	}
+	/* It fails in its turn. */
+	queued->kind = QUEUED_READ;
+	intake_drain(server, connection);
+}
+
+static void send_revalidate(struct server *server, const struct connection *connection)
+{
+	const struct zab_session session = {.id = connection->session_id,
+					    .timeout_ms = connection->timeout_ms};
+
+	zab_session_write(
+		server_packet_begin(server, SERVER_TO_LEADER, ZAB_LINK_NONE, ZAB_REVALIDATE),
+		&session);
+	server_packet_end(server, NULL);
+}
+
+void forward_revalidate(struct server *server, struct connection *connection)
+{
+	static const uint8_t root[] = {0, 0, 0, 1, '/'}; /* a sync's body: a path */
+	struct queued *queued = connection_enqueue(connection, 0, ZK_OP_CREATE_SESSION,
+						   server->now_ms, bytes_of("", 0));
+
+	server->outstanding++;
+	send_revalidate(server, connection);
+	ask_sync(server, queued, bytes_of(root, sizeof(root)));
 }
 
 static void forget_sync(struct asked_sync *asked)
@@ -241,7 +254,7 @@ bool forward_synced(struct server *server)
 	queued->asked = NULL;
 	queued->kind = QUEUED_ZXID;
 	queued->zxid = server->proposed;
-	if (queued->zxid > tree_zxid(server->tree))
+	if (queued->zxid > server_applied(server))
 		list_append(&server->syncs, &queued->sync);
 	else
 		intake_drain(server, queued->connection);

@@ -80,7 +80,7 @@ static bool answer_first(struct server *server, struct connection *connection,
 	case QUEUED_READ:
 		break;
 	case QUEUED_ZXID:
-		if (queued->zxid > tree_zxid(server->tree))
+		if (queued->zxid > server_applied(server))
 			return false;
 		break;
 	case QUEUED_FAILED:
@@ -105,6 +105,8 @@ void intake_drain(struct server *server, struct connection *connection)
 {
 	struct queued *first;
 
+	if (connection->state == CONNECTION_REVALIDATING)
+		establish_resume(server, connection);
 	while (connection->state == CONNECTION_ESTABLISHED &&
 	       (first = connection_first(connection)) && answer_first(server, connection, first)) {
 		/* An answer that ends the connection takes the queue with it. */

@@ -122,15 +122,15 @@ void replica_start(struct replica *replica, msec_t now_ms, msec_t wall_ms)
 
 void replica_set_tree(struct replica *replica, struct tree *tree)
 {
-	uint64_t digest_mismatches = replica->replay.digest_mismatches;
-
 	ASSERT(!replica->server);
+	/* What was not settled has gone with its tree, which nobody has seen. */
+	if (replica->replay.is_settled)
+		replica->digest_mismatches += replay_mismatches(&replica->replay);
 	replay_release(&replica->replay);
 	if (replica->tree)
 		tree_free(replica->tree);
 	replica->tree = tree;
 	replay_init(&replica->replay, tree);
-	replica->replay.digest_mismatches = digest_mismatches;
 }
 
 void replica_drop_server(struct replica *replica)
@@ -140,11 +140,29 @@ void replica_drop_server(struct replica *replica)
 	if (!replica->server)
 		return;
 	server_get_stats(replica->server, &stats);
-	replica->replay.digest_mismatches = stats.digest_mismatches;
+	replica->digest_mismatches = stats.digest_mismatches;
 	replica->next_session_id = server_next_session_id(replica->server);
 	server_free(replica->server);
 	replica->server = NULL;
 	replica_close_clients(replica);
+}
+
+/* From now on each is one. */
+static void count_mismatches(struct replica *replica)
+{
+	size_t count = replay_mismatches(&replica->replay);
+
+	if (count > 0)
+		replica_log(replica, 2,
+			    "%zu transactions have not led to the tree that the leader computed",
+			    count);
+	else if (replica->replay.unsettled > 0)
+		replica_log(replica, 1, "the snapshot held part of %zu transactions behind it",
+			    replica->replay.unsettled);
+	replica->digest_mismatches += count;
+	replica->replay.is_settled = true;
+	replica->replay.unsettled = 0;
+	replica->replay.mismatches = 0;
 }
 
 void replica_begin_server(struct replica *replica, enum server_role role, uint32_t epoch)
@@ -156,7 +174,8 @@ void replica_begin_server(struct replica *replica, enum server_role role, uint32
 	if (replica->next_session_id != 0)
 		config.first_session_id = replica->next_session_id;
 	replica->server = server_new(&config, replica->tree);
-	server_set_digest_mismatches(replica->server, replica->replay.digest_mismatches);
+	count_mismatches(replica);
+	server_set_digest_mismatches(replica->server, replica->digest_mismatches);
 	server_set_mutation(replica->server, replica->mutation);
 	server_start(replica->server, role, epoch, replica->now_ms, replica->wall_ms);
 	if (role == SERVER_LEARNER)

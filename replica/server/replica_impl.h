@@ -49,10 +49,11 @@ struct wish {
 
 struct replica {
 	struct replica_config config;
-	struct zab *zab;       /* NULL: a standalone */
-	struct tree *tree;     /* NULL: dropped, the other one is not there yet */
-	struct replay replay;  /* of the tree, while nothing is served */
-	struct server *server; /* NULL: nothing is served */
+	struct zab *zab;            /* NULL: a standalone */
+	struct tree *tree;          /* NULL: dropped, the other one is not there yet */
+	struct replay replay;       /* of the tree, while nothing is served */
+	struct server *server;      /* NULL: nothing is served */
+	uint64_t digest_mismatches; /* of the servers and trees before */
 	enum server_mutation mutation;
 	bool is_started;
 	msec_t now_ms;

@@ -140,7 +140,7 @@ void server_start(struct server *server, enum server_role role, uint32_t epoch, 
 	server->wall_ms = wall_ms;
 	server->epoch_zxid = zxid_make(epoch, 0);
 	ASSERT(role != SERVER_LEADER || tree_zxid(server->tree) <= server->epoch_zxid);
-	server->proposed = max_zxid(tree_zxid(server->tree), server->epoch_zxid);
+	server->proposed = server_applied(server);
 	server->committed = server->proposed;
 	/* Java's clock is monotonic, but begins anew with the machine: the wall's doesn't. */
 	if (first_id == 0)
@@ -152,6 +152,11 @@ void server_start(struct server *server, enum server_role role, uint32_t epoch, 
 	apply_init(&server->apply, server->tree, &server->watches, watching_event, server);
 	if (makes_transactions(server))
 		close_orphans(server);
+}
+
+zxid_t server_applied(const struct server *server)
+{
+	return max_zxid(tree_zxid(server->tree), server->epoch_zxid);
 }
 
 void server_set_mutation(struct server *server, enum server_mutation mutation)
@@ -506,7 +511,7 @@ session_id_t server_watcher_session(const struct watcher *watcher)
 
 static void check_proposals(const struct server *server)
 {
-	zxid_t zxid = max_zxid(tree_zxid(server->tree), server->epoch_zxid);
+	zxid_t zxid = server_applied(server);
 
 	list_for_each (&server->proposals, at)
 		ASSERT(list_item(at, struct proposal, link)->zxid == ++zxid);

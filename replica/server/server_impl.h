@@ -131,6 +131,11 @@ void server_packet_end(struct server *server, const struct auth_ids *ids);
 
 /* NULL if there is none. */
 struct connection *server_find_connection(const struct server *server, connection_id_t id);
+/*
+ * Up to which all is applied. An epoch without a transaction begins above the tree's zxid, and so
+ * does what is known to be proposed in it.
+ */
+zxid_t server_applied(const struct server *server);
 /* The client is there. False: its session is gone, or being closed. */
 bool server_touch(struct server *server, struct connection *connection);
 /* What is queued goes out, then the connection ends; its watches and requests are gone at once. */
@@ -145,6 +150,8 @@ void establish_connect(struct server *server, struct connection *connection, str
 void establish_finish(struct server *server, session_id_t session_id, bool is_valid);
 /* The leader knows the session, or not. */
 void establish_revalidated(struct server *server, session_id_t session_id, bool is_valid);
+/* It is REVALIDATING: welcome it if nothing is missing any more. */
+void establish_resume(struct server *server, struct connection *connection);
 /* No two connections have one session. */
 void establish_set_session(struct server *server, struct connection *connection,
 			   session_id_t session_id);
@@ -186,7 +193,8 @@ void forward_settle_syncs(struct server *server, const struct txn_header *header
 /* The oldest sync that was forwarded has its answer. False: there is none. */
 bool forward_synced(struct server *server);
 void forward_create_session(struct server *server, const struct connection *connection);
-void forward_revalidate(struct server *server, const struct connection *connection);
+/* It, and a sync behind it, which is the first request of the connection's queue. */
+void forward_revalidate(struct server *server, struct connection *connection);
 /* Is that the transaction of the forwarded request? */
 bool forward_is_answer(const struct queued *queued, const struct txn_header *header);
 void forward_touch(struct server *server, struct connection *connection);

@@ -250,18 +250,33 @@ static enum zk_code apply_operation(struct apply *apply, const struct txn_header
 	}
 }
 
+/* Looking for the znode once more takes as long as most of these operations. */
+static bool is_answered_with_stat(int32_t type)
+{
+	switch (type) {
+	case ZK_OP_CREATE2:
+	case ZK_OP_CREATE_CONTAINER:
+	case ZK_OP_CREATE_TTL:
+	case ZK_OP_SET_DATA:
+	case ZK_OP_SET_ACL:
+	case ZK_OP_RECONFIG:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static void apply_record(struct apply *apply, const struct txn_header *header,
 			 const struct txn_record *record)
 {
 	enum zk_code err = apply_operation(apply, header, record);
 	struct apply_outcome *outcome = add_outcome(apply, record->type);
-	const struct znode *znode;
 
 	outcome->err = err;
 	outcome->path = path_of(record);
-	znode = err == ZK_OK ? tree_find(apply->tree, outcome->path) : NULL;
-	if (znode)
-		znode_stat(znode, tree_extended_types(apply->tree), &outcome->stat);
+	if (err == ZK_OK && is_answered_with_stat(record->type))
+		znode_stat(tree_find(apply->tree, outcome->path), tree_extended_types(apply->tree),
+			   &outcome->stat);
 }
 
 /* Nothing of a multi is applied if one part failed; the parts behind it were never tried. */

@@ -114,6 +114,7 @@ void changes_note_znode_deleted(struct changes *changes, struct znode *znode)
 			slot = add_slot(changes, NULL);
 		slot->type = SLOT_ZNODE_DELETED;
 		slot->path = dup_path(znode);
+		slot->czxid = znode->czxid;
 		set_size(changes, slot, ROW_SIZE + (uint32_t)znode_path_size(znode));
 	} else if (slot) {
 		drop_slot(changes, slot);

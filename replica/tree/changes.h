@@ -34,6 +34,7 @@ struct change_slot {
 	};
 	uint32_t size; /* what it counts for in changes.size */
 	uint32_t type;
+	zxid_t czxid; /* of a znode that is gone */
 };
 
 struct changes {

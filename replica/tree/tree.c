@@ -326,7 +326,11 @@ enum zk_code tree_create(struct tree *tree, const struct tree_create *create)
 	struct znode *existing = tree_find_mutable(tree, create->path);
 	int32_t cversion = create->parent_cversion;
 
-	if (!parent && !existing)
+	/*
+	 * A parent from the future, in the replay over a snapshot that was taken while
+	 * transactions went on: what is created below the one before it goes before it comes.
+	 */
+	if (!existing && (!parent || parent->czxid > create->zxid))
 		return ZK_NONODE;
 	if (existing) {
 		acl_cache_put(&tree->acls, existing->acls);

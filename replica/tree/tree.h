@@ -34,6 +34,8 @@
  *  2. digest is the sum over znode_digest of all znodes outside /zookeeper/
  *  3. a normal ephemeral is in its session's map of ephemerals, nothing else is
  *  4. a znode's dirty index names the entry of changes that names the znode
+ *  5. a znode's czxid is not below its parent's, and never changes: in the order of (czxid,
+ *     path), which is the store's, parents come first
  * tree_check proves them all.
  */
 
@@ -98,8 +100,8 @@ struct tree_create {
 };
 
 /*
- * ZK_OK, ZK_NONODE (no parent), or ZK_NODEEXISTS, which gives the existing
- * znode the new ACL. The path must be valid.
+ * ZK_OK, ZK_NONODE (no parent, or only one that is created later), or
+ * ZK_NODEEXISTS, which gives the existing znode the new ACL. The path must be valid.
  */
 enum zk_code tree_create(struct tree *tree, const struct tree_create *create);
 
@@ -143,7 +145,7 @@ struct tree_row {
 struct tree_change {
 	enum {
 		TREE_ZNODE_PUT,       /* new or changed: all of row */
-		TREE_ZNODE_DELETED,   /* row.path only */
+		TREE_ZNODE_DELETED,   /* row.path and row.stat.czxid, which it was stored with */
 		TREE_SESSION_PUT,     /* session_id and timeout_ms */
 		TREE_SESSION_DELETED, /* session_id only */
 	} type;
@@ -174,14 +176,14 @@ void tree_take_changes(struct tree *tree, tree_change_fn *visit, void *data);
 /*
  * Put a row of the store into a new tree, parents before children; a row for a
  * system node replaces it. Nothing of it is a change. 0, or -EBADMSG: a path
- * that is not valid, whose parent isn't there, or that was loaded before.
+ * that is not valid, whose parent isn't there or is younger, or that was loaded before.
  * tree_load_session: -EBADMSG for an id that was loaded before.
  */
 int tree_load_row(struct tree *tree, const struct tree_row *row);
 /*
- * The same for about count rows in ascending order of paths, and nothing else in between;
- * -EBADMSG for one that is out of order, too. As long as they ascend they are new, so that
- * none has to be looked for in an index that is larger than the CPU's caches.
+ * The same for about count rows in ascending order of (czxid, path), and nothing else in
+ * between; -EBADMSG for one that is out of order, too. None is looked for before it is put
+ * into an index that is larger than the CPU's caches.
  */
 void tree_begin_load(struct tree *tree, size_t count);
 int tree_load_next(struct tree *tree, const struct tree_row *row);

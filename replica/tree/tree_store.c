@@ -40,6 +40,7 @@ static void show_slot(const struct change_slot *slot, struct buf *path, struct t
 	case SLOT_ZNODE_DELETED:
 		change->type = TREE_ZNODE_DELETED;
 		change->row.path = bytes_of_text(slot->path);
+		change->row.stat.czxid = slot->czxid;
 		break;
 	case SLOT_SESSION:
 		change->type = TREE_SESSION_PUT;
@@ -111,7 +112,7 @@ static int load_new(struct tree *tree, const struct tree_row *row)
 {
 	struct znode *parent = find_place(tree, row->path);
 
-	if (!parent)
+	if (!parent || parent->czxid > row->stat.czxid)
 		return -EBADMSG;
 	set_loaded(tree, tree_link(tree, parent, row), row->path);
 	return 0;
@@ -136,15 +137,25 @@ void tree_begin_load(struct tree *tree, size_t count)
 	znode_index_reserve(&tree->index, count);
 }
 
+/* Does the row come behind the last in the order of the store's key? */
+static bool ascends(const struct tree *tree, const struct tree_row *row)
+{
+	if (!tree->loaded || tree->loaded->czxid != row->stat.czxid)
+		return !tree->loaded || tree->loaded->czxid < row->stat.czxid;
+	return bytes_compare(buf_bytes(&tree->loaded_path), tree_stored_path(row->path)) < 0;
+}
+
 int tree_load_next(struct tree *tree, const struct tree_row *row)
 {
-	if (tree->loaded &&
-	    bytes_compare(buf_bytes(&tree->loaded_path), tree_stored_path(row->path)) >= 0)
+	int error;
+
+	if (!ascends(tree, row))
 		return -EBADMSG;
 	/* The system znodes, of which "/" is the first row, are there already. */
 	if (!tree->loaded || zk_path_is_system(row->path))
 		return tree_load_row(tree, row);
-	return load_new(tree, row);
+	error = load_new(tree, row);
+	return error || !znode_index_has_twin(tree->loaded) ? error : -EBADMSG;
 }
 
 int tree_load_session(struct tree *tree, session_id_t id, int32_t timeout_ms)
@@ -189,6 +200,7 @@ static void check_znode(const struct tree *tree, const struct znode *znode, stru
 
 	ASSERT(tree_find(tree, path) == znode);
 	ASSERT((znode->parent == NULL) == (znode == tree->root));
+	ASSERT(!znode->parent || znode->parent->czxid <= znode->czxid);
 	while ((child = znode_next_child(znode, child))) {
 		ASSERT(child->parent == znode);
 		child_count++;

@@ -325,10 +325,19 @@ int txn_decode(struct bytes bytes, struct txn *ret_txn)
 	return 0;
 }
 
+static bool has_known_digest(const struct txn *txn)
+{
+	return txn->has_digest && txn->digest.version == TXN_DIGEST_VERSION;
+}
+
 bool txn_contradicts_digest(const struct txn *txn, uint64_t tree_digest)
 {
-	return txn->has_digest && txn->digest.version == TXN_DIGEST_VERSION &&
-	       (uint64_t)txn->digest.tree_digest != tree_digest;
+	return has_known_digest(txn) && (uint64_t)txn->digest.tree_digest != tree_digest;
+}
+
+bool txn_confirms_digest(const struct txn *txn, uint64_t tree_digest)
+{
+	return has_known_digest(txn) && (uint64_t)txn->digest.tree_digest == tree_digest;
 }
 
 int txn_decode_header(struct bytes bytes, struct txn_header *ret_header)

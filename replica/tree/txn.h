@@ -137,8 +137,9 @@ struct txn {
  */
 int txn_decode(struct bytes bytes, struct txn *ret_txn);
 
-/* Does its digest say that the tree behind it is another than one of that digest? */
+/* Does its digest say that the tree behind it is another than one of that digest, or that one? */
 bool txn_contradicts_digest(const struct txn *txn, uint64_t tree_digest);
+bool txn_confirms_digest(const struct txn *txn, uint64_t tree_digest);
 
 /* The header alone, for who forwards or files a transaction. 0 or -EBADMSG. */
 int txn_decode_header(struct bytes bytes, struct txn_header *ret_header);

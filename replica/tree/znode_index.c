@@ -110,6 +110,20 @@ void znode_index_insert(struct znode_index *index, struct znode *znode)
 	index->count++;
 }
 
+static bool is_same_path(const struct znode *a, const struct znode *b)
+{
+	return a->hash == b->hash && a->parent == b->parent && a->name_size == b->name_size &&
+	       memcmp(a->name, b->name, a->name_size) == 0;
+}
+
+bool znode_index_has_twin(const struct znode *znode)
+{
+	for (const struct znode *at = znode->chain; at; at = at->chain)
+		if (is_same_path(at, znode))
+			return true;
+	return false;
+}
+
 void znode_index_reserve(struct znode_index *index, size_t count)
 {
 	while (index->bucket_count < count)

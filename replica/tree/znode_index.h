@@ -1,6 +1,7 @@
 #ifndef TREE_ZNODE_INDEX_H
 #define TREE_ZNODE_INDEX_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -36,6 +37,11 @@ struct znode *znode_index_find(const struct znode_index *index, const char *path
 void znode_index_prepare(const struct znode_index *index, struct znode *znode, struct bytes path);
 /* It is prepared, and its path must not be there. */
 void znode_index_insert(struct znode_index *index, struct znode *znode);
+/*
+ * Of the one that was inserted last: was its path there all the same? That is less than a
+ * look before it, as the place was gone to.
+ */
+bool znode_index_has_twin(const struct znode *znode);
 /* Grow for count znodes at once: split while it is empty, no bucket has any to move. */
 void znode_index_reserve(struct znode_index *index, size_t count);
 /* It must be there. */

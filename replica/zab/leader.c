@@ -47,6 +47,7 @@ void leader_accept(struct zab *zab, zab_link_t link)
 	struct learner *learner;
 
 	if (zab->lead.learner_count >= ZAB_LINKS_MAX) {
+		zab_log(zab, 2, "closes a connection: %d others are there already", ZAB_LINKS_MAX);
 		zab_emit(zab, ZAB_CLOSE, NULL)->link = link;
 		return;
 	}
@@ -262,6 +263,8 @@ static void take_info(struct zab *zab, struct learner *learner, const struct zab
 	if (info.protocol_version < ZAB_PROTOCOL_VERSION) {
 		leader_drop(zab, learner, 2, "its protocol 0x%x is that of 3.3 or older",
 			    (unsigned)info.protocol_version);
+	} else if (info.sid < 0) {
+		leader_drop(zab, learner, 2, "its id is none");
 	} else if (info.sid == zab->config.myid) {
 		leader_drop(zab, learner, 2, "has our own id");
 	} else if (info.config_version > zab->committed_members.version) {
@@ -276,14 +279,24 @@ static void take_info(struct zab *zab, struct learner *learner, const struct zab
 	}
 }
 
+/*
+ * Epochs come to an end, and a server that is none of ours could use them all up. One that
+ * observes us all the same follows whatever epoch there is; an Apache one waits for a higher.
+ */
+static void note_accepted_epoch(struct zab *zab, const struct learner *learner)
+{
+	if (learner->accepted_epoch > zab->accepted_max &&
+	    members_find(&zab->committed_members, learner->sid))
+		zab->accepted_max = learner->accepted_epoch;
+}
+
 static void follow_up_info(struct zab *zab, struct learner *learner)
 {
 	struct lead *lead = &zab->lead;
 
 	if (learner->phase != LEARNER_INFORMED)
 		return;
-	if (learner->accepted_epoch > zab->accepted_max)
-		zab->accepted_max = learner->accepted_epoch;
+	note_accepted_epoch(zab, learner);
 	if (lead->phase == LEAD_DISCOVERY)
 		return;
 	if (learner->is_voter && learner->accepted_epoch > lead->epoch) {

@@ -40,7 +40,7 @@ struct notification {
 	struct bytes config; /* null where the message has none */
 };
 
-/* 0, or -EBADMSG: it is to be dropped; the connection stays. */
+/* 0, or -EBADMSG: it is to be dropped. */
 int notification_read(struct bytes bytes, struct notification *ret_notification);
 void notification_write(struct buf *buf, const struct notification *notification);
 

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "src/base/assert.h"
 #include "src/base/buf.h"
@@ -25,6 +24,7 @@
 #include "src/io/conn.h"
 #include "src/io/loop.h"
 #include "src/zk/client_servers.h"
+#include "t/bench/tool.h"
 
 enum {
 	KEYS_MAX = 1024,
@@ -65,20 +65,6 @@ struct load {
 	uint64_t errors;
 	uv_timer_t timer;
 };
-
-static _Noreturn void die(const char *what)
-{
-	fprintf(stderr, "etcdload: %s\n", what);
-	exit(1);
-}
-
-static uint64_t clock_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
 
 static char *base64(const void *data, size_t size)
 {

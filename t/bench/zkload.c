@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "src/base/assert.h"
@@ -31,6 +30,7 @@
 #include "src/zk/code.h"
 #include "src/zk/opcode.h"
 #include "src/zk/record.h"
+#include "t/bench/tool.h"
 
 enum {
 	CONNECTIONS_MAX = 32,
@@ -108,20 +108,6 @@ struct load {
 	struct loop_hook end_of_turn;
 };
 
-static _Noreturn void die(const char *what)
-{
-	fprintf(stderr, "zkload: %s\n", what);
-	exit(1);
-}
-
-static uint64_t clock_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 /* ---- histogram ---- */
 
 static unsigned bucket_of(uint64_t us)
@@ -166,20 +152,6 @@ static uint64_t histogram_at(const struct histogram *histogram, double part)
 
 /* ---- requests ---- */
 
-static void begin_frame(struct buf *buf, int32_t xid, int32_t opcode)
-{
-	struct zk_request_header header = {.xid = xid, .opcode = opcode};
-
-	jute_write_int(buf, 0);
-	zk_request_header_write(buf, &header);
-}
-
-static void end_frame(struct buf *buf, size_t begin)
-{
-	ASSERT(!buf->error);
-	endian_put_u32(buf->data + begin, (uint32_t)(buf->size - begin - 4));
-}
-
 static void append_create(struct buf *buf, int32_t xid, const char *path, struct bytes data)
 {
 	struct zk_create_request create = {
@@ -187,9 +159,8 @@ static void append_create(struct buf *buf, int32_t xid, const char *path, struct
 		.data = data,
 		.acls = zk_acls_open(),
 	};
-	size_t begin = buf->size;
+	size_t begin = begin_frame(buf, xid, ZK_OP_CREATE);
 
-	begin_frame(buf, xid, ZK_OP_CREATE);
 	zk_create_request_write(buf, &create);
 	end_frame(buf, begin);
 }
@@ -204,15 +175,16 @@ static void make_templates(struct load *load)
 			.version = -1,
 		};
 		struct zk_path_watch_request get = {.path = bytes_of_text(path)};
+		size_t begin;
 
 		buf_init(&load->set_frames[i], FRAME_SIZE_MAX);
-		begin_frame(&load->set_frames[i], 0, ZK_OP_SET_DATA);
+		begin = begin_frame(&load->set_frames[i], 0, ZK_OP_SET_DATA);
 		zk_set_data_request_write(&load->set_frames[i], &set);
-		end_frame(&load->set_frames[i], 0);
+		end_frame(&load->set_frames[i], begin);
 		buf_init(&load->get_frames[i], FRAME_SIZE_MAX);
-		begin_frame(&load->get_frames[i], 0, ZK_OP_GET_DATA);
+		begin = begin_frame(&load->get_frames[i], 0, ZK_OP_GET_DATA);
 		zk_path_watch_request_write(&load->get_frames[i], &get);
-		end_frame(&load->get_frames[i], 0);
+		end_frame(&load->get_frames[i], begin);
 		free(path);
 	}
 }
@@ -343,18 +315,7 @@ static void on_frame(struct conn *conn, struct bytes frame, void *data)
 
 static void on_connected(struct conn *conn, void *data)
 {
-	static const uint8_t no_password[ZK_PASSWORD_SIZE];
-	struct zk_connect_request request = {
-		.timeout_ms = 30000,
-		.password = bytes_of(no_password, sizeof(no_password)),
-		.has_read_only = true,
-	};
-	struct buf *output = conn_output(conn);
-	size_t begin = output->size;
-
-	jute_write_int(output, 0);
-	zk_connect_request_write(output, &request);
-	end_frame(output, begin);
+	send_connect(conn_output(conn));
 }
 
 static void on_closed(struct conn *conn, int error, void *data)

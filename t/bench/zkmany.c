@@ -18,12 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "src/base/assert.h"
 #include "src/base/buf.h"
-#include "src/base/endian.h"
 #include "src/base/mem.h"
 #include "src/io/conn.h"
 #include "src/io/loop.h"
@@ -31,6 +29,7 @@
 #include "src/zk/code.h"
 #include "src/zk/opcode.h"
 #include "src/zk/record.h"
+#include "t/bench/tool.h"
 
 enum {
 	COUNT_MAX = 100000,
@@ -74,37 +73,7 @@ struct many {
 	uv_timer_t end;
 };
 
-static _Noreturn void die(const char *what)
-{
-	fprintf(stderr, "zkmany: %s\n", what);
-	exit(1);
-}
-
-static uint64_t clock_us(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
 /* ---- requests ---- */
-
-static size_t begin_request(struct buf *output, int32_t xid, int32_t opcode)
-{
-	struct zk_request_header header = {.xid = xid, .opcode = opcode};
-	size_t begin = output->size;
-
-	jute_write_int(output, 0);
-	zk_request_header_write(output, &header);
-	return begin;
-}
-
-static void end_request(struct buf *output, size_t begin)
-{
-	ASSERT(!output->error);
-	endian_put_u32(output->data + begin, (uint32_t)(output->size - begin - 4));
-}
 
 static void send_create(struct session *session)
 {
@@ -114,10 +83,10 @@ static void send_create(struct session *session)
 		.data = bytes_of("", 0),
 		.acls = zk_acls_open(),
 	};
-	size_t begin = begin_request(output, XID_CREATE, ZK_OP_CREATE);
+	size_t begin = begin_frame(output, XID_CREATE, ZK_OP_CREATE);
 
 	zk_create_request_write(output, &create);
-	end_request(output, begin);
+	end_frame(output, begin);
 }
 
 static void send_watch(struct session *session)
@@ -125,10 +94,10 @@ static void send_watch(struct session *session)
 	struct buf *output = conn_output(session->conn);
 	struct zk_path_watch_request get = {.path = bytes_of_text(session->many->path),
 					    .watch = true};
-	size_t begin = begin_request(output, XID_WATCH, ZK_OP_EXISTS);
+	size_t begin = begin_frame(output, XID_WATCH, ZK_OP_EXISTS);
 
 	zk_path_watch_request_write(output, &get);
-	end_request(output, begin);
+	end_frame(output, begin);
 }
 
 static void send_set(struct session *session)
@@ -139,10 +108,10 @@ static void send_set(struct session *session)
 		.data = bytes_of("changed", 7),
 		.version = -1,
 	};
-	size_t begin = begin_request(output, XID_SET, ZK_OP_SET_DATA);
+	size_t begin = begin_frame(output, XID_SET, ZK_OP_SET_DATA);
 
 	zk_set_data_request_write(output, &set);
-	end_request(output, begin);
+	end_frame(output, begin);
 	session->many->set_us = clock_us();
 }
 
@@ -215,18 +184,7 @@ static void on_frame(struct conn *conn, struct bytes frame, void *data)
 
 static void on_connected(struct conn *conn, void *data)
 {
-	static const uint8_t no_password[ZK_PASSWORD_SIZE];
-	struct zk_connect_request request = {
-		.timeout_ms = 30000,
-		.password = bytes_of(no_password, sizeof(no_password)),
-		.has_read_only = true,
-	};
-	struct buf *output = conn_output(conn);
-	size_t begin = output->size;
-
-	jute_write_int(output, 0);
-	zk_connect_request_write(output, &request);
-	end_request(output, begin);
+	send_connect(conn_output(conn));
 }
 
 /* A server that is overrun closes; what a client does then is to come back. */

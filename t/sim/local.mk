@@ -18,8 +18,10 @@ t_sim_libsim_a_SOURCES = \
 	%D%/sim-client.c %D%/sim-client.h \
 	%D%/sim-clock.c %D%/sim-clock.h \
 	%D%/sim-cluster.c %D%/sim-cluster.h \
+	%D%/sim-command.c %D%/sim-command.h \
 	%D%/sim-disk.c %D%/sim-disk.h \
 	%D%/sim-driver.c \
+	%D%/sim-ensemble.c %D%/sim-ensemble.h \
 	%D%/sim-events.c \
 	%D%/sim-faults.c %D%/sim-faults.h \
 	%D%/sim-mail.c %D%/sim-mail.h \

@@ -3,16 +3,12 @@
 #include <string.h>
 
 #include "src/base/assert.h"
-#include "src/base/buf.h"
+#include "t/sim/sim-ensemble.h"
 
 void sim_options_init(struct sim_options *options)
 {
 	*options = (struct sim_options){.seed = 1, .observers = -1, .clients = -1};
 }
-
-/* Most machines are near and fast; some are far apart, or have old disks. */
-static const int64_t delays_us[6] = {500, 2000, 2000, 2000, 8000, 20 * 1000};
-static const int64_t syncs_us[6] = {500, 3000, 3000, 3000, 10 * 1000, 25 * 1000};
 
 static void draw_options(struct sim_cluster *cluster)
 {
@@ -35,36 +31,13 @@ static void draw_options(struct sim_cluster *cluster)
 	ASSERT(options->clients <= SIM_CLIENTS_MAX);
 }
 
-static void make_members(struct sim_cluster *cluster)
-{
-	struct buf text;
-
-	buf_init(&text, 4096);
-	for (int sid = 1; sid <= cluster->count; sid++)
-		buf_printf(&text, "server.%d=127.0.0.1:%d:%d:%s;127.0.0.1:%d\n", sid, 2000 + sid,
-			   3000 + sid, sid <= cluster->voter_count ? "participant" : "observer",
-			   4000 + sid);
-	buf_append_text(&text, "version=0");
-	if (members_parse(buf_bytes(&text), &cluster->members))
-		ASSERT(!"the ensemble can be read");
-	buf_release(&text);
-}
-
-/* Time is short here, so that a run meets many timeouts; and so is the history that is kept. */
 static struct zab_config make_config(struct sim_cluster *cluster)
 {
 	struct prng *chance = &cluster->chance;
 	struct zab_config config;
 
-	zab_config_init(&config);
-	config.members = cluster->members;
-	/* syncLimit, of three ticks, has room for the slowest answer of a network. */
-	config.tick_ms = sim_between(chance, 40, 150) + cluster->net.delay_us_max * 10 / 1000;
-	config.init_limit = (int32_t)sim_between(chance, 5, 12);
-	config.sync_limit = (int32_t)sim_between(chance, 3, 6);
+	sim_ensemble_config(&config, &cluster->members, cluster->net.delay_us_max, chance);
 	config.data_size_max = 1024 * 1024;
-	config.history_count_max = (size_t)sim_between(chance, 2, 150);
-	config.history_size_max = (size_t)sim_between(chance, 1000, 50 * 1000);
 	config.outstanding_size_max = (size_t)sim_between(chance, 500, 20 * 1000);
 	/* What is outstanding, and some more: else who is slow for a moment is dropped again and
 	 * again. */
@@ -96,8 +69,8 @@ void sim_cluster_init(struct sim_cluster *cluster, const struct sim_options *opt
 	sim_world_init(&cluster->world, options->is_tracing);
 	sim_net_init(&cluster->net, &cluster->world, prng_next(&cluster->chance));
 	if (!options->is_plain)
-		cluster->net.delay_us_max = delays_us[prng_below(&cluster->chance, 6)];
-	make_members(cluster);
+		cluster->net.delay_us_max = sim_ensemble_delay_us(&cluster->chance);
+	sim_ensemble_members(&cluster->members, cluster->voter_count, cluster->options.observers);
 	cluster->check = sim_check_new(&cluster->world, &cluster->members);
 	if (options->only_consequences)
 		sim_check_only_consequences(cluster->check);
@@ -109,7 +82,7 @@ void sim_cluster_init(struct sim_cluster *cluster, const struct sim_options *opt
 		cluster->replicas[i].mutation = options->mutation;
 		if (!options->is_plain)
 			cluster->replicas[i].disk.sync_us_max =
-				syncs_us[prng_below(&cluster->chance, 6)];
+				sim_ensemble_sync_us(&cluster->chance);
 	}
 	for (int i = 0; i < cluster->client_count; i++)
 		sim_client_init(&cluster->clients[i], &cluster->world, cluster->check,

@@ -71,8 +71,8 @@ void sim_run(const struct sim_options *options, struct sim_outcome *ret_outcome)
 		recover(cluster);
 	}
 	*ret_outcome = (struct sim_outcome){
-		.is_good = !world->has_failed,
-		.trace_hash = world->trace_hash,
+		.verdict.is_good = !world->has_failed,
+		.verdict.trace_hash = world->trace_hash,
 		.steps = world->steps,
 		.virtual_ms = world->now_us / 1000,
 		.recovery_ms = (world->now_us - repaired_us) / 1000,
@@ -80,7 +80,7 @@ void sim_run(const struct sim_options *options, struct sim_outcome *ret_outcome)
 		.epochs = sim_check_epoch(cluster->check),
 		.wipes = faults->was_wiped,
 	};
-	memcpy(ret_outcome->failure, world->failure, sizeof(world->failure));
+	memcpy(ret_outcome->verdict.failure, world->failure, sizeof(world->failure));
 	for (int i = 0; i < cluster->count; i++) {
 		ret_outcome->snapshots += cluster->replicas[i].counts.snapshots;
 		ret_outcome->truncations += cluster->replicas[i].counts.truncations;
@@ -95,7 +95,7 @@ void sim_run(const struct sim_options *options, struct sim_outcome *ret_outcome)
 	free(cluster);
 }
 
-const char *sim_mutation_name(enum zab_mutation mutation)
+const char *sim_mutation_name(int mutation)
 {
 	static const char *const names[ZAB_MUTATION_COUNT] = {
 		[ZAB_MUTATION_NONE] = "none",
@@ -123,13 +123,4 @@ const char *sim_mutation_name(enum zab_mutation mutation)
 	};
 
 	return mutation < ZAB_MUTATION_COUNT ? names[mutation] : NULL;
-}
-
-enum zab_mutation sim_mutation_by_name(const char *name)
-{
-	int mutation = 0;
-
-	while (mutation < ZAB_MUTATION_COUNT && strcmp(sim_mutation_name(mutation), name) != 0)
-		mutation++;
-	return mutation;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "t/sim/sim-cluster.h"
+#include "t/sim/sim-command.h"
 
 /*
  * One seed: an ensemble starts, works while things break, is repaired, and must
@@ -14,9 +15,7 @@
 enum { SIM_RECOVERY_MS_MAX = 12000 };
 
 struct sim_outcome {
-	bool is_good;
-	char failure[512];
-	uint64_t trace_hash;
+	struct sim_verdict verdict;
 	uint64_t steps;
 	int64_t virtual_ms;
 	int64_t recovery_ms; /* from the repair to the end */
@@ -28,9 +27,7 @@ struct sim_outcome {
 
 void sim_run(const struct sim_options *options, struct sim_outcome *ret_outcome);
 
-/* "ack-early"; NULL beyond the last. */
-const char *sim_mutation_name(enum zab_mutation mutation);
-/* ZAB_MUTATION_COUNT: there is none of that name. */
-enum zab_mutation sim_mutation_by_name(const char *name);
+/* Of an enum zab_mutation; NULL beyond the last. */
+const char *sim_mutation_name(int mutation);
 
 #endif

@@ -642,11 +642,11 @@ static void a_seed_is_a_run(void **state)
 		sim_run(&options, &second);
 		options.seed = seed + 1000;
 		sim_run(&options, &other);
-		assert_true(first.is_good && second.is_good);
-		assert_true(first.trace_hash == second.trace_hash);
+		assert_true(first.verdict.is_good && second.verdict.is_good);
+		assert_true(first.verdict.trace_hash == second.verdict.trace_hash);
 		assert_int_equal(first.steps, second.steps);
 		assert_int_equal(first.transactions, second.transactions);
-		assert_true(first.trace_hash != other.trace_hash);
+		assert_true(first.verdict.trace_hash != other.verdict.trace_hash);
 	}
 }
 

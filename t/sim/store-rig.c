@@ -168,7 +168,7 @@ static struct tree_row make_row(unsigned n, unsigned branch, char path[16], stru
 				    : zk_acls_open(),
 		.stat =
 			{
-				.czxid = rig_zxid(n) - 1,
+				.czxid = path_of(n),
 				.mzxid = rig_zxid(n),
 				.pzxid = -rig_zxid(n),
 				.ctime = n,
@@ -515,6 +515,7 @@ int rig_open(struct rig *rig)
 		.myid = rig->myid,
 		.segment_size = rig->segment_size,
 		.vfs = rig->vfs,
+		.gathers = rig->gathers,
 	};
 	struct store_events events = {
 		.notify = notify,

@@ -38,6 +38,7 @@ struct rig {
 	const char *vfs;
 	int64_t myid;
 	size_t segment_size;
+	bool gathers;
 
 	struct store *store; /* NULL while it is not open */
 	struct store_refusal refusal;

@@ -500,7 +500,7 @@ static void append(struct whole_check *check, int64_t sid, zxid_t zxid, struct b
 	note_record(check, &txn, &txn.record);
 	if (replay_txn(&check->replay, zxid, blob_bytes(blob)))
 		sim_fail(check->world, "0x%" PRIx64 " can't be applied to the model", zxid);
-	if (check->replay.digest_mismatches > 0)
+	if (replay_mismatches(&check->replay) > 0)
 		sim_fail(check->world, "0x%" PRIx64 " carries another digest than the model's",
 			 zxid);
 	map_for_each (&check->noted, at)

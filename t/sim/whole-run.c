@@ -7,6 +7,7 @@
 
 #include "src/base/assert.h"
 #include "src/base/mem.h"
+#include "t/sim/sim-ensemble.h"
 
 enum {
 	TIMEOUT_TICKS_MIN = 3, /* of a session */
@@ -38,10 +39,6 @@ void whole_options_init(struct whole_options *options)
 
 /* ---- what the seed says ---- */
 
-/* Most machines are near and fast; some are far apart, or have old disks. */
-static const int64_t delays_us[6] = {500, 2000, 2000, 2000, 8000, 20 * 1000};
-static const int64_t syncs_us[6] = {500, 3000, 3000, 3000, 10 * 1000, 25 * 1000};
-
 static void draw_options(struct ensemble *ensemble)
 {
 	struct whole_options *options = &ensemble->options;
@@ -61,36 +58,14 @@ static void draw_options(struct ensemble *ensemble)
 	ASSERT(ensemble->count <= SERVERS_MAX);
 }
 
-static void make_members(struct ensemble *ensemble)
-{
-	struct buf text;
-
-	buf_init(&text, 4096);
-	for (int sid = 1; sid <= ensemble->count; sid++)
-		buf_printf(&text, "server.%d=127.0.0.1:%d:%d:%s;127.0.0.1:%d\n", sid, 2000 + sid,
-			   3000 + sid, sid <= ensemble->options.voters ? "participant" : "observer",
-			   4000 + sid);
-	buf_append_text(&text, "version=0");
-	if (members_parse(buf_bytes(&text), &ensemble->members))
-		ASSERT(!"the ensemble can be read");
-	buf_release(&text);
-}
-
-/* Time is short here, so that a run meets many timeouts; and so is the history that is kept. */
 static struct replica_config make_config(struct ensemble *ensemble)
 {
 	struct prng *chance = &ensemble->chance;
 	struct replica_config config = {0};
 	struct zab_config *zab = &config.zab;
 
-	zab_config_init(zab);
-	zab->members = ensemble->members;
-	zab->tick_ms = sim_between(chance, 40, 150) + ensemble->net.delay_us_max * 10 / 1000;
-	zab->init_limit = (int32_t)sim_between(chance, 5, 12);
-	zab->sync_limit = (int32_t)sim_between(chance, 3, 6);
+	sim_ensemble_config(zab, &ensemble->members, ensemble->net.delay_us_max, chance);
 	zab->data_size_max = 4 * 1024 * 1024;
-	zab->history_count_max = (size_t)sim_between(chance, 2, 150);
-	zab->history_size_max = (size_t)sim_between(chance, 1000, 50 * 1000);
 	zab->pinned_size_max = (size_t)sim_between(chance, 20 * 1000, 200 * 1000);
 	zab->outstanding_size_max = (size_t)sim_between(chance, 1000, 20 * 1000);
 	zab->may_bootstrap = sim_one_in(chance, 2);
@@ -112,7 +87,7 @@ static void make_hosts(struct ensemble *ensemble, struct replica_config config)
 		whole_host_init(host, &ensemble->world, &ensemble->net, ensemble->check, &config,
 				prng_next(&ensemble->chance));
 		host->mutation = ensemble->options.mutation;
-		host->disk.sync_us_max = syncs_us[prng_below(&ensemble->chance, 6)];
+		host->disk.sync_us_max = sim_ensemble_sync_us(&ensemble->chance);
 	}
 }
 
@@ -139,8 +114,9 @@ static void ensemble_init(struct ensemble *ensemble, const struct whole_options 
 	draw_options(ensemble);
 	sim_world_init(&ensemble->world, options->is_tracing);
 	sim_net_init(&ensemble->net, &ensemble->world, prng_next(&ensemble->chance));
-	ensemble->net.delay_us_max = delays_us[prng_below(&ensemble->chance, 6)];
-	make_members(ensemble);
+	ensemble->net.delay_us_max = sim_ensemble_delay_us(&ensemble->chance);
+	sim_ensemble_members(&ensemble->members, ensemble->options.voters,
+			     ensemble->options.observers);
 	ensemble->check = whole_check_new(&ensemble->world);
 	config = make_config(ensemble);
 	make_hosts(ensemble, config);
@@ -411,8 +387,8 @@ void whole_run(const struct whole_options *options, struct whole_outcome *ret_ou
 		recover(ensemble, &recovery_ms);
 	}
 	*ret_outcome = (struct whole_outcome){
-		.is_good = !world->has_failed,
-		.trace_hash = world->trace_hash,
+		.verdict.is_good = !world->has_failed,
+		.verdict.trace_hash = world->trace_hash,
 		.steps = world->steps,
 		.virtual_ms = world->now_us / 1000,
 		.recovery_ms = recovery_ms,
@@ -420,7 +396,7 @@ void whole_run(const struct whole_options *options, struct whole_outcome *ret_ou
 		.expired = whole_check_expired(ensemble->check),
 		.wipes = faults->was_wiped,
 	};
-	memcpy(ret_outcome->failure, world->failure, sizeof(world->failure));
+	memcpy(ret_outcome->verdict.failure, world->failure, sizeof(world->failure));
 	add_counts(ensemble, ret_outcome);
 	sim_faults_release(faults);
 	ensemble_release(ensemble);
@@ -428,7 +404,7 @@ void whole_run(const struct whole_options *options, struct whole_outcome *ret_ou
 	free(ensemble);
 }
 
-const char *whole_mutation_name(enum server_mutation mutation)
+const char *whole_mutation_name(int mutation)
 {
 	static const char *const names[SERVER_MUTATION_COUNT] = {
 		[SERVER_MUTATION_NONE] = "none",
@@ -448,13 +424,4 @@ const char *whole_mutation_name(enum server_mutation mutation)
 	};
 
 	return mutation < SERVER_MUTATION_COUNT ? names[mutation] : NULL;
-}
-
-enum server_mutation whole_mutation_by_name(const char *name)
-{
-	int mutation = 0;
-
-	while (mutation < SERVER_MUTATION_COUNT && strcmp(whole_mutation_name(mutation), name) != 0)
-		mutation++;
-	return mutation;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "replica/server/server.h"
+#include "t/sim/sim-command.h"
 #include "t/sim/sim-faults.h"
 #include "t/sim/whole-client.h"
 #include "t/sim/whole-host.h"
@@ -28,9 +29,7 @@ struct whole_options {
 void whole_options_init(struct whole_options *options);
 
 struct whole_outcome {
-	bool is_good;
-	char failure[512];
-	uint64_t trace_hash;
+	struct sim_verdict verdict;
 	uint64_t steps;
 	int64_t virtual_ms;
 	int64_t recovery_ms; /* from the repair until every client has written */
@@ -42,9 +41,7 @@ struct whole_outcome {
 
 void whole_run(const struct whole_options *options, struct whole_outcome *ret_outcome);
 
-/* "read-overtakes"; NULL beyond the last. */
-const char *whole_mutation_name(enum server_mutation mutation);
-/* SERVER_MUTATION_COUNT: there is none of that name. */
-enum server_mutation whole_mutation_by_name(const char *name);
+/* Of an enum server_mutation; NULL beyond the last. */
+const char *whole_mutation_name(int mutation);
 
 #endif

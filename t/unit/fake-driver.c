@@ -364,3 +364,32 @@ void fake_expect_nothing(struct fake_driver *driver, connection_id_t id)
 {
 	assert_true(bytes_is_null(fake_take_frame(driver, id)));
 }
+
+struct buf fake_record(void)
+{
+	struct buf buf;
+
+	buf_init(&buf, SIZE_MAX);
+	return buf;
+}
+
+void fake_request_bare(struct fake_driver *driver, connection_id_t id, int32_t opcode)
+{
+	struct buf body = fake_record();
+
+	fake_request(driver, id, opcode, &body);
+}
+
+void fake_expect_reply(struct fake_driver *driver, connection_id_t id, int32_t xid, int32_t code)
+{
+	struct fake_reply reply;
+
+	assert_true(fake_take_reply(driver, id, &reply));
+	assert_int_equal(reply.header.xid, xid);
+	assert_int_equal(reply.header.err, code);
+}
+
+bool fake_is_closed(const struct fake_driver *driver, connection_id_t id)
+{
+	return driver->connections[id].is_closed;
+}

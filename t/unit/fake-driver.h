@@ -87,9 +87,13 @@ session_id_t fake_connect(struct fake_driver *driver, connection_id_t id);
 void fake_send_connect(struct fake_driver *driver, connection_id_t id, session_id_t session_id,
 		       struct bytes password, zxid_t last_zxid_seen);
 
+/* An empty record, to write a request's body to. */
+struct buf fake_record(void);
 /* Sends a request with the next xid; record is its encoded body, which is reset. */
 void fake_request(struct fake_driver *driver, connection_id_t id, int32_t opcode,
 		  struct buf *record);
+/* One without a body. */
+void fake_request_bare(struct fake_driver *driver, connection_id_t id, int32_t opcode);
 void fake_create(struct fake_driver *driver, connection_id_t id, const char *path, const char *data,
 		 int32_t flags);
 void fake_set_data(struct fake_driver *driver, connection_id_t id, const char *path,
@@ -109,11 +113,15 @@ bool fake_take_reply(struct fake_driver *driver, connection_id_t id, struct fake
 /* The code of the next reply, which must be to xid of the last request; fails the test otherwise.
  */
 int32_t fake_take_code(struct fake_driver *driver, connection_id_t id);
+/* The next reply must be to xid, with this code. */
+void fake_expect_reply(struct fake_driver *driver, connection_id_t id, int32_t xid, int32_t code);
 /* Takes the connect response; the session's id, 0: it is not valid. */
 session_id_t fake_take_session(struct fake_driver *driver, connection_id_t id);
 /* The next frame must be this event. */
 void fake_expect_event(struct fake_driver *driver, connection_id_t id, int32_t type,
 		       const char *path);
 void fake_expect_nothing(struct fake_driver *driver, connection_id_t id);
+/* Whether the server has closed it. */
+bool fake_is_closed(const struct fake_driver *driver, connection_id_t id);
 
 #endif

@@ -53,8 +53,12 @@ static void queue_news(struct list *queue, zxid_t zxid, bool is_commit)
 
 static void tell_learners(struct fake_ensemble *ensemble, zxid_t zxid, bool is_commit)
 {
-	for (int at = FAKE_LEADER + 1; at < FAKE_NODE_COUNT; at++)
-		queue_news(&ensemble->nodes[at].to_learner, zxid, is_commit);
+	for (int at = FAKE_LEADER + 1; at < FAKE_NODE_COUNT; at++) {
+		struct fake_node *node = &ensemble->nodes[at];
+
+		if (is_commit || !node->is_observer)
+			queue_news(&node->to_learner, zxid, is_commit);
+	}
 }
 
 static struct fake_node *by_link(struct fake_ensemble *ensemble, zab_link_t link)
@@ -300,4 +304,36 @@ void fake_ensemble_check(struct fake_ensemble *ensemble)
 			assert_int_equal(tree_ephemeral_count(tree), tree_ephemeral_count(other));
 		}
 	}
+}
+
+/* ---- for tests ---- */
+
+int fake_ensemble_setup(void **state)
+{
+	struct server_config config;
+
+	server_config_init(&config);
+	*state = test_calloc(1, sizeof(struct fake_ensemble));
+	fake_ensemble_init(*state, &config);
+	return 0;
+}
+
+int fake_ensemble_teardown(void **state)
+{
+	fake_ensemble_check(*state);
+	fake_ensemble_release(*state);
+	test_free(*state);
+	return 0;
+}
+
+session_id_t fake_ensemble_connect(struct fake_ensemble *ensemble, int node, connection_id_t id)
+{
+	struct fake_driver *driver = fake_node(ensemble, node);
+	session_id_t session_id;
+
+	fake_send_connect(driver, id, 0, BYTES_NULL, 0);
+	fake_ensemble_pump(ensemble);
+	session_id = fake_take_session(driver, id);
+	assert_int_not_equal(session_id, 0);
+	return session_id;
 }

@@ -15,6 +15,7 @@ struct fake_node {
 	struct fake_ensemble *ensemble;
 	zab_link_t link;        /* of a learner, at the leader */
 	bool is_cut;            /* the leader closed it */
+	bool is_observer;       /* it hears of no proposal before that is committed */
 	struct list to_leader;  /* struct fake_message: packets */
 	struct list to_learner; /* packets, proposals and commits */
 };
@@ -48,7 +49,13 @@ void fake_ensemble_ping(struct fake_ensemble *ensemble);
 /* As if the learner had sent it, whatever it is. */
 void fake_ensemble_request(struct fake_ensemble *ensemble, int node,
 			   const struct zab_request *request, const struct auth_ids *ids);
+/* A new session there. */
+session_id_t fake_ensemble_connect(struct fake_ensemble *ensemble, int node, connection_id_t id);
 /* The trees that are at the same zxid are the same. */
 void fake_ensemble_check(struct fake_ensemble *ensemble);
+
+/* For tests whose *state is one, with the configuration that server_config_init makes. */
+int fake_ensemble_setup(void **state);
+int fake_ensemble_teardown(void **state);
 
 #endif

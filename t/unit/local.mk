@@ -46,6 +46,12 @@ t_unit_test_properties_SOURCES = %D%/test-properties.c %D%/cmocka.h
 t_unit_test_properties_CFLAGS = $(unit_cflags)
 t_unit_test_properties_LDADD = src/base/libbase.a $(CMOCKA_LIBS)
 
+check_PROGRAMS += %D%/test-gather
+TESTS += %D%/test-gather
+t_unit_test_gather_SOURCES = %D%/test-gather.c %D%/cmocka.h
+t_unit_test_gather_CFLAGS = $(unit_cflags)
+t_unit_test_gather_LDADD = replica/io/libreplicaio.a src/base/libbase.a $(CMOCKA_LIBS)
+
 check_PROGRAMS += %D%/test-pace
 TESTS += %D%/test-pace
 t_unit_test_pace_SOURCES = %D%/test-pace.c %D%/cmocka.h
@@ -150,11 +156,23 @@ t_unit_test_store_damage_SOURCES = %D%/test-store-damage.c $(store_fixture)
 t_unit_test_store_damage_CFLAGS = $(unit_cflags)
 t_unit_test_store_damage_LDADD = $(store_libs)
 
+check_PROGRAMS += %D%/test-store-commit
+TESTS += %D%/test-store-commit
+t_unit_test_store_commit_SOURCES = %D%/test-store-commit.c $(store_fixture)
+t_unit_test_store_commit_CFLAGS = $(unit_cflags)
+t_unit_test_store_commit_LDADD = $(store_libs)
+
 check_PROGRAMS += %D%/test-store-generations
 TESTS += %D%/test-store-generations
 t_unit_test_store_generations_SOURCES = %D%/test-store-generations.c $(store_fixture)
 t_unit_test_store_generations_CFLAGS = $(unit_cflags)
 t_unit_test_store_generations_LDADD = $(store_libs)
+
+check_PROGRAMS += %D%/test-store-tree-worker
+TESTS += %D%/test-store-tree-worker
+t_unit_test_store_tree_worker_SOURCES = %D%/test-store-tree-worker.c $(store_fixture)
+t_unit_test_store_tree_worker_CFLAGS = $(unit_cflags)
+t_unit_test_store_tree_worker_LDADD = $(store_libs)
 
 replica_test_libs = replica/server/libserver.a replica/zab/libzab.a replica/tree/libtree.a \
 	src/zk/libzk.a src/base/libbase.a $(DEFLATE_LIBS) $(CRYPTO_LIBS) $(CMOCKA_LIBS)
@@ -195,11 +213,32 @@ t_unit_test_prep_SOURCES = %D%/test-prep.c %D%/fake-driver.c %D%/fake-driver.h %
 t_unit_test_prep_CFLAGS = $(unit_cflags)
 t_unit_test_prep_LDADD = $(replica_test_libs)
 
+server_fixture = %D%/server-fixture.c %D%/server-fixture.h %D%/fake-driver.c %D%/fake-driver.h \
+	%D%/cmocka.h
+
 check_PROGRAMS += %D%/test-server
 TESTS += %D%/test-server
-t_unit_test_server_SOURCES = %D%/test-server.c %D%/fake-driver.c %D%/fake-driver.h %D%/cmocka.h
+t_unit_test_server_SOURCES = %D%/test-server.c $(server_fixture)
 t_unit_test_server_CFLAGS = $(unit_cflags)
 t_unit_test_server_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-server-sessions
+TESTS += %D%/test-server-sessions
+t_unit_test_server_sessions_SOURCES = %D%/test-server-sessions.c $(server_fixture)
+t_unit_test_server_sessions_CFLAGS = $(unit_cflags)
+t_unit_test_server_sessions_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-server-refusals
+TESTS += %D%/test-server-refusals
+t_unit_test_server_refusals_SOURCES = %D%/test-server-refusals.c $(server_fixture)
+t_unit_test_server_refusals_CFLAGS = $(unit_cflags)
+t_unit_test_server_refusals_LDADD = $(replica_test_libs)
+check_PROGRAMS += %D%/test-replay
+TESTS += %D%/test-replay
+t_unit_test_replay_SOURCES = %D%/test-replay.c %D%/fake-driver.c %D%/fake-driver.h \
+	%D%/tree-copy.c %D%/tree-copy.h %D%/cmocka.h
+t_unit_test_replay_CFLAGS = $(unit_cflags)
+t_unit_test_replay_LDADD = $(replica_test_libs)
 
 fake_ensemble = %D%/fake-ensemble.c %D%/fake-ensemble.h %D%/fake-driver.c %D%/fake-driver.h \
 	%D%/cmocka.h
@@ -216,6 +255,12 @@ t_unit_test_ensemble_requests_SOURCES = %D%/test-ensemble-requests.c $(fake_ense
 	%D%/vectors.c %D%/vectors.h
 t_unit_test_ensemble_requests_CFLAGS = $(unit_cflags)
 t_unit_test_ensemble_requests_LDADD = $(replica_test_libs)
+
+check_PROGRAMS += %D%/test-ensemble-return
+TESTS += %D%/test-ensemble-return
+t_unit_test_ensemble_return_SOURCES = %D%/test-ensemble-return.c $(fake_ensemble)
+t_unit_test_ensemble_return_CFLAGS = $(unit_cflags)
+t_unit_test_ensemble_return_LDADD = $(replica_test_libs)
 
 check_PROGRAMS += %D%/test-replica
 TESTS += %D%/test-replica
@@ -252,11 +297,43 @@ t_unit_test_client_outcomes_SOURCES = %D%/test-client-outcomes.c %D%/cmocka.h
 t_unit_test_client_outcomes_CFLAGS = $(unit_cflags)
 t_unit_test_client_outcomes_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 
-check_PROGRAMS += %D%/test-client
-TESTS += %D%/test-client
-t_unit_test_client_SOURCES = %D%/test-client.c %D%/cmocka.h
-t_unit_test_client_CFLAGS = $(unit_cflags)
-t_unit_test_client_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+client_fixture = %D%/client-fixture.c %D%/client-fixture.h %D%/cmocka.h
+
+check_PROGRAMS += %D%/test-connect-string
+TESTS += %D%/test-connect-string
+t_unit_test_connect_string_SOURCES = %D%/test-connect-string.c %D%/cmocka.h
+t_unit_test_connect_string_CFLAGS = $(unit_cflags)
+t_unit_test_connect_string_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-client-session
+TESTS += %D%/test-client-session
+t_unit_test_client_session_SOURCES = %D%/test-client-session.c $(client_fixture)
+t_unit_test_client_session_CFLAGS = $(unit_cflags)
+t_unit_test_client_session_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-client-requests
+TESTS += %D%/test-client-requests
+t_unit_test_client_requests_SOURCES = %D%/test-client-requests.c $(client_fixture)
+t_unit_test_client_requests_CFLAGS = $(unit_cflags)
+t_unit_test_client_requests_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-client-unknown
+TESTS += %D%/test-client-unknown
+t_unit_test_client_unknown_SOURCES = %D%/test-client-unknown.c $(client_fixture)
+t_unit_test_client_unknown_CFLAGS = $(unit_cflags)
+t_unit_test_client_unknown_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-client-losses
+TESTS += %D%/test-client-losses
+t_unit_test_client_losses_SOURCES = %D%/test-client-losses.c $(client_fixture)
+t_unit_test_client_losses_CFLAGS = $(unit_cflags)
+t_unit_test_client_losses_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-client-watches
+TESTS += %D%/test-client-watches
+t_unit_test_client_watches_SOURCES = %D%/test-client-watches.c $(client_fixture)
+t_unit_test_client_watches_CFLAGS = $(unit_cflags)
+t_unit_test_client_watches_LDADD = src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-clients
 TESTS += %D%/test-clients
@@ -265,11 +342,28 @@ t_unit_test_clients_CFLAGS = $(unit_cflags)
 t_unit_test_clients_LDADD = replica/io/libreplicaio.a src/io/libio.a src/zk/libzk.a \
 	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
 
+peers_fixture = %D%/peers-fixture.c %D%/peers-fixture.h %D%/raw-socket.c %D%/raw-socket.h \
+	%D%/cmocka.h
+
 check_PROGRAMS += %D%/test-peers
 TESTS += %D%/test-peers
-t_unit_test_peers_SOURCES = %D%/test-peers.c %D%/raw-socket.c %D%/raw-socket.h %D%/cmocka.h
+t_unit_test_peers_SOURCES = %D%/test-peers.c $(peers_fixture)
 t_unit_test_peers_CFLAGS = $(unit_cflags)
 t_unit_test_peers_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/io/libio.a src/zk/libzk.a \
+	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-peers-messages
+TESTS += %D%/test-peers-messages
+t_unit_test_peers_messages_SOURCES = %D%/test-peers-messages.c $(peers_fixture)
+t_unit_test_peers_messages_CFLAGS = $(unit_cflags)
+t_unit_test_peers_messages_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/io/libio.a src/zk/libzk.a \
+	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-peers-strangers
+TESTS += %D%/test-peers-strangers
+t_unit_test_peers_strangers_SOURCES = %D%/test-peers-strangers.c $(peers_fixture)
+t_unit_test_peers_strangers_CFLAGS = $(unit_cflags)
+t_unit_test_peers_strangers_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/io/libio.a src/zk/libzk.a \
 	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-links
@@ -299,6 +393,12 @@ t_unit_test_zab_SOURCES = %D%/test-zab.c %D%/zab-cluster.c %D%/zab-cluster.h %D%
 	%D%/cmocka.h
 t_unit_test_zab_CFLAGS = $(unit_cflags)
 t_unit_test_zab_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-zab-strangers
+TESTS += %D%/test-zab-strangers
+t_unit_test_zab_strangers_SOURCES = %D%/test-zab-strangers.c %D%/cmocka.h
+t_unit_test_zab_strangers_CFLAGS = $(unit_cflags)
+t_unit_test_zab_strangers_LDADD = replica/zab/libzab.a src/zk/libzk.a src/base/libbase.a $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-zab-vectors
 TESTS += %D%/test-zab-vectors

@@ -53,6 +53,16 @@ void store_must_refuse(struct rig *rig, int error, const char *about)
 		fail_msg("'%s' does not say '%s'", rig->refusal.text, about);
 }
 
+void store_must_come_back(struct rig *rig)
+{
+	struct rig_history history;
+
+	rig_get_history(rig, &history);
+	rig_close(rig);
+	store_must_open(rig);
+	assert_true(rig_has_loaded(rig, &history));
+}
+
 char *store_file(const struct rig *rig, const char *name)
 {
 	return mem_printf("%s/zkfs-1/%s", rig->data_dir, name);

@@ -10,6 +10,8 @@ int store_teardown(void **state);
 /* The test fails if it doesn't. */
 void store_must_open(struct rig *rig);
 void store_must_refuse(struct rig *rig, int error, const char *about);
+/* Close and open again: it is what the rig says it is. */
+void store_must_come_back(struct rig *rig);
 
 /* A history over several segments, with a tree behind it. */
 void store_make_some(struct rig *rig);

@@ -13,17 +13,6 @@
 
 enum { FIELD_SIZE_MAX = 1 << 20, DEADLINE_S = 20 };
 
-/* Close and open again: it is what the rig says it is. */
-static void must_come_back(struct rig *rig)
-{
-	struct rig_history history;
-
-	rig_get_history(rig, &history);
-	rig_close(rig);
-	store_must_open(rig);
-	assert_true(rig_has_loaded(rig, &history));
-}
-
 /* ---- truncation ---- */
 
 /* To each place there is, in a row, between rows, between segments. */
@@ -39,12 +28,12 @@ static void test_the_log_ends_where_it_was_cut(void **state)
 		rig_work(rig);
 		assert_false(rig->has_before);
 		assert_int_equal(store_state(rig->store)->logged_zxid, rig_zxid(last - 1));
-		must_come_back(rig);
+		store_must_come_back(rig);
 		assert_int_equal(rig->loaded, last - 1);
 	}
 	rig_append(rig, 3);
 	rig_work(rig);
-	must_come_back(rig);
+	store_must_come_back(rig);
 }
 
 static void test_what_is_appended_behind_a_cut_follows_it(void **state)
@@ -60,7 +49,7 @@ static void test_what_is_appended_behind_a_cut_follows_it(void **state)
 		rig_work(rig);
 		assert_int_equal(rig->durable, rig->appended);
 	}
-	must_come_back(rig);
+	store_must_come_back(rig);
 	assert_true(rig->branches[rig->loaded] > 0);
 }
 
@@ -73,11 +62,11 @@ static void test_the_whole_log_may_go(void **state)
 	rig_work(rig);
 	rig_truncate(rig, 0);
 	rig_work(rig);
-	must_come_back(rig);
+	store_must_come_back(rig);
 	assert_int_equal(rig->loaded, 0);
 	rig_append(rig, 2);
 	rig_work(rig);
-	must_come_back(rig);
+	store_must_come_back(rig);
 }
 
 /* The segment that zxid was in may be gone, as the tree has passed it. */
@@ -97,9 +86,9 @@ static void test_a_log_cut_at_the_tree_begins_there(void **state)
 		rig_work(rig);
 		assert_int_equal(rig->durable, rig->tree);
 		if (n % 8 == 7)
-			must_come_back(rig);
+			store_must_come_back(rig);
 	}
-	must_come_back(rig);
+	store_must_come_back(rig);
 }
 
 static void test_the_lag_ends_with_the_log(void **state)
@@ -147,13 +136,13 @@ static void test_a_staged_generation_replaces_all(void **state)
 	assert_int_equal(store_state(rig->store)->logged_zxid, rig_zxid(28));
 	assert_int_equal(store_lag(rig->store).count, 8);
 	assert_int_equal(store_count_segments(rig), 0);
-	must_come_back(rig);
+	store_must_come_back(rig);
 	assert_int_equal(rig->loaded, 28);
 	rig_append(rig, 5);
 	rig_work(rig);
 	rig_write_tree(rig, 30);
 	rig_work(rig);
-	must_come_back(rig);
+	store_must_come_back(rig);
 	assert_int_equal(rig->loaded_tree, 30);
 }
 
@@ -183,7 +172,7 @@ static void test_an_aborted_generation_leaves_nothing(void **state)
 	assert_int_equal(store_count_files(dir, "tree.", ".db"), 1);
 	assert_int_equal(store_count_files(dir, "log.2", ".db"), 0);
 	free(dir);
-	must_come_back(rig);
+	store_must_come_back(rig);
 }
 
 /* Begun again at once, with all of the first still in hand. */
@@ -203,7 +192,7 @@ static void test_one_begins_right_after_another_was_aborted(void **state)
 	rig_install_generation(rig);
 	rig_work(rig);
 	assert_int_equal(store_state(rig->store)->generation, 5);
-	must_come_back(rig);
+	store_must_come_back(rig);
 	assert_int_equal(rig->loaded_tree, 31);
 }
 
@@ -222,7 +211,7 @@ static void test_close_ends_a_generation(void **state)
 	rig_begin_generation(rig, 20);
 	rig_install_generation(rig);
 	rig_append(rig, 2);
-	must_come_back(rig);
+	store_must_come_back(rig);
 	assert_int_equal(rig->loaded, 22);
 }
 
@@ -301,7 +290,7 @@ static void test_the_old_tree_can_be_loaded_again(void **state)
 		rig_append(rig, 3);
 		rig_work(rig);
 	}
-	must_come_back(rig);
+	store_must_come_back(rig);
 }
 
 struct told_history {
@@ -400,10 +389,10 @@ static void test_only_synchronizing_ends_emptiness(void **state)
 	assert_true(store_state(rig->store)->is_empty);
 	/* Epochs are (1, 0) then: one was accepted, none synchronized. */
 	rig_set_epochs(rig);
-	must_come_back(rig);
+	store_must_come_back(rig);
 	assert_true(store_state(rig->store)->is_empty);
 	rig_set_epochs(rig);
-	must_come_back(rig);
+	store_must_come_back(rig);
 	assert_false(store_state(rig->store)->is_empty);
 }
 
@@ -413,7 +402,7 @@ static void test_a_transaction_ends_emptiness(void **state)
 
 	store_must_open(rig);
 	rig_append(rig, 1);
-	must_come_back(rig);
+	store_must_come_back(rig);
 	assert_false(store_state(rig->store)->is_empty);
 }
 
@@ -521,7 +510,7 @@ static void test_a_snapshot_is_of_one_zxid(void **state)
 	store_close_snapshot(first);
 	store_close_snapshot(second);
 	/* The rig knows what is at a zxid: the loads compare with the same. */
-	must_come_back(rig);
+	store_must_come_back(rig);
 	assert_int_equal(of_second.rows, rig->loaded_rows);
 	assert_int_equal(of_second.sessions, rig->loaded_sessions);
 	assert_true(of_first.rows > 0);
@@ -648,7 +637,7 @@ static void test_threads_do_all_of_it(void **state)
 		assert_int_equal(rig_reload(rig), 0);
 		assert_string_equal(rig->wrong, "");
 	}
-	must_come_back(rig);
+	store_must_come_back(rig);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)

@@ -125,6 +125,8 @@ static void test_replay_is_tolerant(void **state)
 	assert_int_equal(stat.pzxid, 12);
 	assert_int_equal(tree_delete(tree, text("/p/gone"), 11), ZK_NONODE);
 	assert_int_equal(znode_stored_stat(tree_find(tree, text("/p"))).pzxid, 12);
+	/* A parent from the future: what is created below the one before it is gone by then. */
+	assert_int_equal(create(tree, "/p/a/x", "", 0, 1, 8, 1), ZK_NONODE);
 	/* A delete that finds children: they come again. */
 	assert_int_equal(tree_delete(tree, text("/p"), 13), ZK_OK);
 	assert_null(tree_find(tree, text("/p/a")));
@@ -364,6 +366,7 @@ static void store(void *data, const struct tree_change *change)
 
 	if (change->type == TREE_ZNODE_DELETED) {
 		assert_non_null(row); /* what the store never had need not be deleted */
+		assert_int_equal(change->row.stat.czxid, row->stat.czxid);
 		free(row->path);
 		free(row->data);
 		*row = model->rows[--model->row_count];
@@ -374,15 +377,23 @@ static void store(void *data, const struct tree_change *change)
 		row = &model->rows[model->row_count++];
 		row->path = bytes_dup(change->row.path);
 		row->data = NULL;
+		row->stat = change->row.stat;
 	}
+	/* It is the key of the row that this one takes the place of. */
+	assert_int_equal(change->row.stat.czxid, row->stat.czxid);
 	free(row->data);
 	row->data = bytes_dup(change->row.data);
 	row->stat = change->row.stat;
 }
 
-static int by_path(const void *a, const void *b)
+static int by_key(const void *a, const void *b)
 {
-	return strcmp(((const struct row *)a)->path, ((const struct row *)b)->path);
+	const struct row *of_a = a;
+	const struct row *of_b = b;
+
+	if (of_a->stat.czxid != of_b->stat.czxid)
+		return of_a->stat.czxid < of_b->stat.czxid ? -1 : 1;
+	return strcmp(of_a->path, of_b->path);
 }
 
 /* Load what is in the store, and find the same tree. */
@@ -392,7 +403,7 @@ static void expect_load_finds_it(struct model *model,
 	struct tree *loaded = tree_new(false);
 
 	tree_begin_load(loaded, model->row_count);
-	qsort(model->rows, model->row_count, sizeof(model->rows[0]), by_path);
+	qsort(model->rows, model->row_count, sizeof(model->rows[0]), by_key);
 	for (size_t at = 0; at < model->row_count; at++) {
 		const struct tree_row row = {.path = text(model->rows[at].path),
 					     .data = text(model->rows[at].data),
@@ -515,15 +526,36 @@ static void test_load_refuses_what_makes_no_tree(void **state)
 	row.stat.ephemeral_owner = 0;
 	assert_int_equal(tree_load_next(tree, &row), 0);
 	row.path = text("/a/b");
+	row.stat.czxid = 1;
 	assert_int_equal(tree_load_next(tree, &row), -EBADMSG);
 	row.path = text("/c");
+	row.stat.czxid = 3;
 	assert_int_equal(tree_load_next(tree, &row), 0);
 	assert_int_equal(tree_load_next(tree, &row), -EBADMSG);
 	row.path = text("/b");
 	assert_int_equal(tree_load_next(tree, &row), -EBADMSG);
+	row.path = text("/d");
+	row.stat.czxid = 2;
+	assert_int_equal(tree_load_next(tree, &row), -EBADMSG);
+	row.path = text("/c/older");
+	assert_int_equal(tree_load_row(tree, &row), -EBADMSG);
 	assert_int_equal(tree_load_session(tree, 5, 4000), 0);
 	assert_int_equal(tree_load_session(tree, 5, 4000), -EBADMSG);
 	tree_check(tree);
+	tree_free(tree);
+}
+
+static void test_load_refuses_a_path_that_comes_again(void **state)
+{
+	struct tree *tree = tree_new(false);
+	struct tree_row row = {.path = text("/"), .acls = zk_acls_open(), .data = text("")};
+
+	assert_int_equal(tree_load_next(tree, &row), 0);
+	row.path = text("/c");
+	row.stat.czxid = 3;
+	assert_int_equal(tree_load_next(tree, &row), 0);
+	row.stat.czxid = 4;
+	assert_int_equal(tree_load_next(tree, &row), -EBADMSG);
 	tree_free(tree);
 }
 
@@ -610,6 +642,7 @@ int main(void)
 		cmocka_unit_test(test_changes_of_sessions),
 		cmocka_unit_test(test_short_lived_znodes_leave_no_change),
 		cmocka_unit_test(test_load_refuses_what_makes_no_tree),
+		cmocka_unit_test(test_load_refuses_a_path_that_comes_again),
 		cmocka_unit_test(test_data_of_every_size_is_kept),
 		cmocka_unit_test(test_a_path_is_found_name_by_name),
 		cmocka_unit_test(test_walk_meets_parents_first),

@@ -1,0 +1,77 @@
+#include "replica/io/node_impl.h"
+
+#include <errno.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+/* The group did not come in time. */
+static void on_gather_due(uv_poll_t *gather, int status, int events)
+{
+	struct node *node = gather->data;
+	uint64_t count;
+
+	(void)!read(node->gather_fd, &count, sizeof(count)); /* that it is over is all it says */
+	node->gather_due_us = INT64_MAX;
+	store_stop_gathering(node->store);
+}
+
+int node_open_gather(struct node *node)
+{
+	int error;
+
+	node->gather_due_us = INT64_MAX;
+	node->gather_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (node->gather_fd < 0)
+		return -errno;
+	error = uv_poll_init(&node->loop->uv, &node->gather, node->gather_fd);
+	if (error < 0) {
+		(void)close(node->gather_fd);
+		return error;
+	}
+	node->gather.data = node;
+	(void)uv_poll_start(&node->gather, UV_READABLE,
+			    on_gather_due); /* fails while closing only */
+	return 0;
+}
+
+void node_close_gather(struct node *node)
+{
+	(void)uv_poll_stop(&node->gather); /* always 0 */
+	(void)close(node->gather_fd);
+}
+
+static void set_gather_timer(struct node *node)
+{
+	int64_t due_us = store_gather_due_us(node->store);
+	struct itimerspec at = {.it_value = {0}};
+
+	if (due_us == node->gather_due_us)
+		return;
+	node->gather_due_us = due_us;
+	if (due_us != INT64_MAX) {
+		at.it_value.tv_sec = due_us / 1000000;
+		at.it_value.tv_nsec = due_us % 1000000 * 1000;
+	}
+	(void)timerfd_settime(node->gather_fd, TFD_TIMER_ABSTIME, &at, NULL); /* at is valid */
+}
+
+/*
+ * Does nobody wait for anything but this commit? An ensemble's members have the
+ * other members to listen to meanwhile.
+ */
+static bool may_commit_here(const struct node *node)
+{
+	return !config_is_ensemble(node->config) && node->request_count == node->append_count;
+}
+
+void node_commit(struct node *node)
+{
+	if (!may_commit_here(node)) {
+		store_uncork(node->store);
+	} else if (store_commit(node->store)) {
+		store_poll(node->store);
+		/* What it brought is work for the hooks, and for a turn of its own. */
+		loop_again(node->loop);
+	}
+	set_gather_timer(node);
+}
