@@ -121,12 +121,12 @@ static int each_row(struct load *load, const char *sql,
 }
 
 /*
- * Znodes are given to a function of ours, of which SQLite's statement makes a result that is
- * null. An argument costs half of what a column of a result does, and there are millions.
+ * The statement hands each znode to a function of ours, as arguments, and has null for its
+ * result: an argument costs half of what a column of the result does, and there are millions.
  */
-#define LOAD_ZNODE_COLUMNS                                                                         \
-	"path, data, acl, czxid, mzxid, pzxid, ctime, mtime, version, cversion, aversion, "        \
-	"ephemeral_owner, checksum"
+#define LOAD_ZNODE                                                                                 \
+	"select load_znode(path, data, acl, czxid, mzxid, pzxid, ctime, mtime, version, "          \
+	"cversion, aversion, ephemeral_owner, checksum) from "
 
 enum { ZNODE_COLUMN_COUNT = 13 };
 
@@ -145,18 +145,41 @@ static int skip_result(struct load *load, sqlite3_stmt *statement)
 	return 0;
 }
 
+/*
+ * In files of before the key is the path, so they have to be sorted, and before the function
+ * is called: an offset keeps SQLite from making one query of the two.
+ */
+static int choose_query(struct load *load, const char **ret_sql)
+{
+	int64_t place;
+	int error;
+
+	error = store_db_query_number(&load->tree->db,
+				      "select pk from pragma_table_info('znode') "
+				      "where name = 'czxid'",
+				      &place, load->ret_refusal);
+	if (!error)
+		*ret_sql = place > 0 ? LOAD_ZNODE "znode order by czxid, path"
+				     : LOAD_ZNODE "(select * from znode order by czxid, path "
+						  "limit -1 offset 0)";
+	return error;
+}
+
 static int each_znode(struct load *load)
 {
 	sqlite3 *sqlite = load->tree->db.sqlite;
-	int code = sqlite3_create_function(sqlite, "load_znode", ZNODE_COLUMN_COUNT, SQLITE_UTF8,
-					   load, take_znode, NULL, NULL);
+	const char *sql;
 	int error;
+	int code;
 
+	error = choose_query(load, &sql);
+	if (error)
+		return error;
+	code = sqlite3_create_function(sqlite, "load_znode", ZNODE_COLUMN_COUNT, SQLITE_UTF8, load,
+				       take_znode, NULL, NULL);
 	if (code != SQLITE_OK)
 		return store_db_refuse(&load->tree->db, load->ret_refusal);
-	error = each_row(
-		load, "select load_znode(" LOAD_ZNODE_COLUMNS ") from znode order by czxid, path",
-		skip_result);
+	error = each_row(load, sql, skip_result);
 	/* Without a function it takes one away, which can't fail as no statement is left. */
 	code = sqlite3_create_function(sqlite, "load_znode", ZNODE_COLUMN_COUNT, SQLITE_UTF8, NULL,
 				       NULL, NULL, NULL);

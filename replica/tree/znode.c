@@ -22,6 +22,9 @@
 
 enum { DIGESTED_STAT_SIZE = 60 };
 
+/* A million znodes are as many megabytes as this is bytes. */
+_Static_assert(offsetof(struct znode, name) <= 88, "a znode has grown");
+
 enum znode_kind znode_kind_of(session_id_t ephemeral_owner, bool extended_types)
 {
 	if (ephemeral_owner == 0)

@@ -168,7 +168,8 @@ static struct tree_row make_row(unsigned n, unsigned branch, char path[16], stru
 				    : zk_acls_open(),
 		.stat =
 			{
-				.czxid = path_of(n),
+				/* The order of the rows is not that of the paths. */
+				.czxid = 1000 - path_of(n),
 				.mzxid = rig_zxid(n),
 				.pzxid = -rig_zxid(n),
 				.ctime = n,
@@ -327,6 +328,9 @@ static int load_row(const struct tree_row *row, void *data)
 	else if (n != last_of_path(path_of(n), number_of(store_state(rig->store)->tree_zxid)))
 		say_wrong(rig, "%s is as %u left it", path, n);
 	buf_release(&bytes);
+	if (rig->loaded_rows > 0 && row->stat.czxid <= rig->loaded_czxid)
+		say_wrong(rig, "%s comes too late", path);
+	rig->loaded_czxid = row->stat.czxid;
 	rig->loaded_rows++;
 	return 0;
 }

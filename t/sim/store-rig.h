@@ -69,6 +69,7 @@ struct rig {
 	unsigned loaded;
 	unsigned loaded_committed;
 	unsigned loaded_rows;
+	zxid_t loaded_czxid; /* of the last row */
 	unsigned loaded_sessions;
 	int loaded_branches[RIG_NUMBERS_MAX]; /* -1: it did not show */
 	char wrong[256]; /* the first thing that no history gives; empty: none */

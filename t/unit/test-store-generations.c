@@ -412,6 +412,7 @@ struct taken {
 	unsigned rows, sessions;
 	bool is_ordered;
 	char last[64];
+	zxid_t last_czxid;
 };
 
 static int take_session(session_id_t id, int32_t timeout_ms, void *data)
@@ -427,7 +428,10 @@ static int take_row(const struct tree_row *row, void *data)
 	struct taken *taken = data;
 	char *path = bytes_dup(row->path);
 
-	taken->is_ordered &= strcmp(path, taken->last) > 0;
+	taken->is_ordered &=
+		row->stat.czxid > taken->last_czxid ||
+		(row->stat.czxid == taken->last_czxid && strcmp(path, taken->last) > 0);
+	taken->last_czxid = row->stat.czxid;
 	snprintf(taken->last, sizeof(taken->last), "%s", path);
 	taken->rows++;
 	free(path);

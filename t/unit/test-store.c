@@ -183,6 +183,35 @@ static void test_the_tree_comes_back_with_every_column(void **state)
 	assert_true(rig->loaded_rows > 3);
 }
 
+/* Rows come in order of their czxid whatever the key was. */
+static void test_a_tree_whose_key_is_the_path_is_loaded(void **state)
+{
+	struct rig *rig = *state;
+
+	store_make_some(rig);
+	rig_close(rig);
+	(void)store_query(rig, "tree.1.db",
+			  "create table older (path text primary key, data blob, acl blob, "
+			  "czxid integer not null, mzxid integer not null, pzxid integer not null, "
+			  "ctime integer not null, mtime integer not null, "
+			  "version integer not null, cversion integer not null, "
+			  "aversion integer not null, ephemeral_owner integer not null, "
+			  "checksum integer not null) strict, without rowid");
+	(void)store_query(
+		rig, "tree.1.db",
+		"insert into older select path, data, acl, czxid, mzxid, pzxid, ctime, "
+		"mtime, version, cversion, aversion, ephemeral_owner, checksum from znode");
+	(void)store_query(rig, "tree.1.db", "drop table znode");
+	(void)store_query(rig, "tree.1.db", "alter table older rename to znode");
+	store_must_open(rig);
+	assert_true(rig->loaded_rows > 3);
+	rig_append(rig, 5);
+	rig_work(rig);
+	rig_write_tree(rig, rig->durable);
+	rig_close(rig);
+	store_must_open(rig);
+}
+
 static void test_the_tree_can_be_read_while_it_is_served(void **state)
 {
 	struct rig *rig = *state;
@@ -580,6 +609,7 @@ int main(void)
 		TEST(test_the_queue_has_a_limit),
 		TEST(test_epochs_follow_what_was_appended_before),
 		TEST(test_the_tree_comes_back_with_every_column),
+		TEST(test_a_tree_whose_key_is_the_path_is_loaded),
 		TEST(test_the_tree_can_be_read_while_it_is_served),
 		TEST(test_segments_go_when_the_tree_has_passed),
 		TEST(test_a_commit_changes_neither_size_nor_blocks),
