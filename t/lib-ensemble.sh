@@ -4,36 +4,14 @@
 # A member's directory is of one kind as long as it runs: each kind keeps its own data
 # beside the other's.
 
-# make_ensemble COUNT [LINE...]: configurations of members 1 to COUNT; LINEs are added to each.
-# What is in $observers ("4 5") observes; with $client_parts the server lines name the client ports, too.
+# make_ensemble COUNT [LINE...]: configurations of members 1 to COUNT, as write_ensemble makes them.
 # Sets members and hosts.
 make_ensemble () {
-	ensemble_count=$1
-	shift
-	members=$(seq 1 "$ensemble_count")
-	hosts=
-	: >servers.cfg
-	for member in $members
-	do
-		write_zoo_cfg "$member" "$@" && member_client=$ret_port &&
-		echo "$member" >"$member/data/myid" &&
-		hosts="$hosts 127.0.0.1:$ret_port" &&
-		free_port && member_quorum=$ret_port &&
-		free_port && member_election=$ret_port || return 1
-		case " ${observers-} " in
-		*" $member "*) member_role=observer ;;
-		*) member_role=participant ;;
-		esac
-		member_line="server.$member=127.0.0.1:$member_quorum:$member_election:$member_role"
-		echo "$member_line${client_parts:+;127.0.0.1:$member_client}" >>servers.cfg
-	done
-	for member in $members
-	do
-		cat servers.cfg >>"$member/zoo.cfg" || return 1
-		case " ${observers-} " in
-		*" $member "*) echo peerType=observer >>"$member/zoo.cfg" ;;
-		esac
-	done
+	# shellcheck disable=SC2086 # one word a member
+	members=$(seq 1 "$1") &&
+	shift &&
+	write_ensemble $members -- "$@" &&
+	hosts=$(address_of $members)
 }
 
 # launch_member KIND N: starts it as a zkfsd or as an apache, and does not wait.
@@ -100,24 +78,21 @@ zxid_of () {
 
 # leader: the member that leads, or nothing.
 leader () {
-	for leader_at in $members
-	do
-		if test -e "$leader_at/pid" && test "$(mode_of "$leader_at")" = leader
-		then
-			echo "$leader_at"
-			return 0
-		fi
-	done
-	return 1
+	member_in leader
 }
 
 # a_follower: one that follows.
 a_follower () {
-	for follower_at in $members
+	member_in follower
+}
+
+# member_in MODE: the first that says so of itself.
+member_in () {
+	for in_at in $members
 	do
-		if test -e "$follower_at/pid" && test "$(mode_of "$follower_at")" = follower
+		if test -e "$in_at/pid" && test "$(mode_of "$in_at")" = "$1"
 		then
-			echo "$follower_at"
+			echo "$in_at"
 			return 0
 		fi
 	done

@@ -90,8 +90,10 @@ wait_until_it_serves () {
 
 # ---------------------------------------------------------------- ensembles
 
-# write_ensemble NAME... [-- LINE...]: configurations of servers 1, 2, ... that know each other;
-# their ports are in NAME/quorum_port and NAME/election_port.
+# write_ensemble NAME... [-- LINE...]: configurations of servers 1, 2, ... that know each other; LINEs
+# are added to each. Who is in $observers ("4 5") observes; with $client_parts the server lines name
+# the client ports, too. The server lines are in servers.cfg, the ports of a server in
+# NAME/quorum_port and NAME/election_port.
 write_ensemble () {
 	ensemble_names=
 	while test $# -gt 0 && test "$1" != --
@@ -101,20 +103,39 @@ write_ensemble () {
 	done
 	test $# = 0 || shift
 	ensemble_id=0
+	: >servers.cfg
 	for ensemble_name in $ensemble_names
 	do
 		ensemble_id=$((ensemble_id + 1))
-		mkdir -p "$ensemble_name/data" &&
+		write_zoo_cfg "$ensemble_name" "$@" &&
 		echo "$ensemble_id" >"$ensemble_name/data/myid" &&
 		free_port && echo "$ret_port" >"$ensemble_name/quorum_port" &&
 		free_port && echo "$ret_port" >"$ensemble_name/election_port" &&
-		set -- "$@" "server.$ensemble_id = 127.0.0.1:$(cat "$ensemble_name/quorum_port"):$ret_port" ||
-			return 1
+		server_line "$ensemble_id" "$ensemble_name" >>servers.cfg || return 1
 	done
+	ensemble_id=0
 	for ensemble_name in $ensemble_names
 	do
-		write_zoo_cfg "$ensemble_name" "$@" || return 1
+		ensemble_id=$((ensemble_id + 1))
+		cat servers.cfg >>"$ensemble_name/zoo.cfg" || return 1
+		! observes "$ensemble_id" || echo peerType=observer >>"$ensemble_name/zoo.cfg"
 	done
+}
+
+# server_line ID NAME: what the configurations say of it.
+server_line () {
+	line_role=participant
+	! observes "$1" || line_role=observer
+	line_client="127.0.0.1:$(cat "$2/port")"
+	echo "server.$1=127.0.0.1:$(cat "$2/quorum_port"):$(cat "$2/election_port"):$line_role${client_parts:+;$line_client}"
+}
+
+# observes ID: it is in $observers.
+observes () {
+	case " ${observers-} " in
+	*" $1 "*) ;;
+	*) return 1 ;;
+	esac
 }
 
 # launch_zkfsd NAME...: starts those servers, and does not wait for them.

@@ -89,7 +89,7 @@ test_expect_success 'a port for peers that is taken is told' '
 	for port in quorum election
 	do
 		sed "s/:$(cat other/${port}_port)/:$(cat alone/port)/" other/zoo.cfg >taken.cfg &&
-		sed -i "s/^server.1 .*/server.1 = 127.0.0.1:1:2/" taken.cfg &&
+		sed -i "s/^server.1=.*/server.1 = 127.0.0.1:1:2/" taken.cfg &&
 		runs 2 "$zkfsd" -f taken.cfg &&
 		test_grep "zkfsd: can.t listen for peers on 127.0.0.1 port $(cat alone/port): Address already in use" err ||
 			return 1

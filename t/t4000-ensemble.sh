@@ -403,7 +403,7 @@ test_expect_success 'an observer is told, and counts in no quorum' '
 	write_ensemble obs1 obs2 obs3 &&
 	for name in obs1 obs2 obs3
 	do
-		sed -i "s/^\(server.3 = .*\)/\1:observer/" $name/zoo.cfg || return 1
+		sed -i "s/^\(server.3=.*\):participant/\1:observer/" $name/zoo.cfg || return 1
 	done &&
 	launch_zkfsd obs1 obs2 obs3 &&
 	wait_for_modes obs1 obs2 obs3 &&

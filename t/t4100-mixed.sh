@@ -155,6 +155,19 @@ do
 		no_mismatch
 	'
 
+	# One from Apache holds part of what is written meanwhile.
+	test_expect_success "it lacks everything, and sessions write: SNAP" '
+		stop_member 3 &&
+		rm -rf 3/data/version-2 3/data/zkfs-1 &&
+		zk_at "$(leader)" rmr /load &&
+		write_some more 2000 &&
+		start_load 6 &&
+		joins_by SNAP 3 &&
+		end_load &&
+		prove_load &&
+		no_mismatch
+	'
+
 	test_expect_success "a session moves between $kind and $other, and keeps its ephemeral" '
 		"$PYTHON" - $(address_of 3 1) <<-END
 			import socket, sys, time

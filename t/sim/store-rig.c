@@ -584,6 +584,7 @@ static void add_change(const struct rig *rig, struct store_writeout *writeout, u
 	buf_init(&bytes, LARGE_SIZE + 2);
 	change.row = make_row(n, branch_of(rig, n), path, &bytes);
 	change.type = is_delete(n) ? TREE_ZNODE_DELETED : TREE_ZNODE_PUT;
+	change.is_new = !path_exists(path_of(n), n - 1);
 	change.blob = is_delete(n) ? NULL : blob_new(change.row.data);
 	store_writeout_add(writeout, &change);
 	blob_unref(change.blob);

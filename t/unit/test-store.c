@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -210,6 +211,90 @@ static void test_a_tree_whose_key_is_the_path_is_loaded(void **state)
 	rig_write_tree(rig, rig->durable);
 	rig_close(rig);
 	store_must_open(rig);
+}
+
+/* Znode n's row: another n, another everything. */
+static struct tree_row numbered_row(unsigned n, char path[16], char data[16])
+{
+	snprintf(path, 16, "/n%u", 9999 - n);
+	snprintf(data, 16, "data of %u", n);
+	return (struct tree_row){
+		.path = bytes_of_text(path),
+		.data = n % 3 == 0 ? BYTES_NULL : bytes_of_text(data),
+		.acls = n % 2 == 0 ? zk_acls_open() : zk_acls_read_only(),
+		.stat = {.czxid = n, .mzxid = n + 1, .pzxid = n + 2, .version = (int32_t)n},
+	};
+}
+
+static void add_numbered(struct store_writeout *writeout, unsigned n, bool is_new)
+{
+	char path[16], data[16];
+	struct tree_change change = {
+		.type = TREE_ZNODE_PUT, .is_new = is_new, .row = numbered_row(n, path, data)};
+
+	change.blob = blob_new(change.row.data);
+	store_writeout_add(writeout, &change);
+	blob_unref(change.blob);
+}
+
+/* They come in the order of their numbers. */
+static int expect_numbered(const struct tree_row *row, void *data)
+{
+	char path[16], text[16];
+	struct tree_row expected = numbered_row(++*(unsigned *)data, path, text);
+
+	assert_true(bytes_equal(row->path, expected.path));
+	assert_true(bytes_equal(row->data, expected.data));
+	assert_true(zk_acls_equal(&row->acls, &expected.acls));
+	assert_memory_equal(&row->stat, &expected.stat, sizeof(row->stat));
+	return 0;
+}
+
+static int expect_no_session(session_id_t id, int32_t timeout_ms, void *data)
+{
+	return -EBADMSG;
+}
+
+static int take_tree_done(zxid_t zxid, uint64_t digest, struct store_refusal *refusal, void *data)
+{
+	return 0;
+}
+
+static int take_txn(zxid_t zxid, struct bytes txn, bool committed, struct store_refusal *refusal,
+		    void *data)
+{
+	return 0;
+}
+
+/* From none to more than SQLite gets at a time, beside rows that were there before. */
+static void test_any_number_of_new_rows_is_written(void **state)
+{
+	static const struct store_loader loader = {.row = expect_numbered,
+						   .session = expect_no_session,
+						   .tree_done = take_tree_done,
+						   .txn = take_txn};
+	struct rig *rig = *state;
+	unsigned written = 0;
+
+	store_must_open(rig);
+	rig_append(rig, 51);
+	rig_work(rig);
+	for (unsigned count = 0; count <= 50; count++) {
+		struct store_writeout *writeout = store_writeout_new(rig_zxid(count + 1), count);
+		unsigned loaded = 0;
+
+		for (unsigned n = written + count; n > written; n--)
+			add_numbered(writeout, n, true);
+		if (written > 0)
+			add_numbered(writeout, written / 2 + 1, false);
+		written += count;
+		store_write_tree(rig->store, writeout);
+		rig_work(rig);
+		if (count % 7 != 0 && count != 50)
+			continue;
+		assert_int_equal(store_reload(rig->store, &loader, &loaded, &rig->refusal), 0);
+		assert_int_equal(loaded, written);
+	}
 }
 
 static void test_the_tree_can_be_read_while_it_is_served(void **state)
@@ -610,6 +695,7 @@ int main(void)
 		TEST(test_epochs_follow_what_was_appended_before),
 		TEST(test_the_tree_comes_back_with_every_column),
 		TEST(test_a_tree_whose_key_is_the_path_is_loaded),
+		TEST(test_any_number_of_new_rows_is_written),
 		TEST(test_the_tree_can_be_read_while_it_is_served),
 		TEST(test_segments_go_when_the_tree_has_passed),
 		TEST(test_a_commit_changes_neither_size_nor_blocks),
