@@ -85,7 +85,7 @@ static bool look_into_tree(const struct overlay *overlay, struct bytes path,
 		.stat = znode_stored_stat(znode),
 		.child_count = (int32_t)znode_child_count(znode),
 		.content_crc = znode->content_crc,
-		.digest = znode_own_digest(znode),
+		.digest = znode->digest,
 		.acls = znode->acls,
 	};
 	return true;

@@ -37,17 +37,20 @@ struct znode *tree_find_parent(const struct tree *tree, struct bytes path)
 
 /* ---- the sums over all znodes ---- */
 
-static void add_to_sums(struct tree *tree, const struct znode *znode)
+static void add_to_sums(struct tree *tree, struct znode *znode)
 {
+	struct znode_stat stat = znode_stored_stat(znode);
+
+	znode->digest = znode_digest(znode->content_crc, &stat);
 	if (znode->digested)
-		tree->digest += znode_own_digest(znode);
+		tree->digest += znode->digest;
 	tree->data_size += znode_path_size(znode) + znode->data_size;
 }
 
 static void take_from_sums(struct tree *tree, const struct znode *znode)
 {
 	if (znode->digested)
-		tree->digest -= znode_own_digest(znode);
+		tree->digest -= znode->digest;
 	tree->data_size -= znode_path_size(znode) + znode->data_size;
 }
 

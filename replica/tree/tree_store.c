@@ -195,6 +195,7 @@ static void check_session_has(const struct tree *tree, const struct znode *znode
 static void check_znode(const struct tree *tree, const struct znode *znode, struct bytes path,
 			struct sums *sums)
 {
+	struct znode_stat stat = znode_stored_stat(znode);
 	const struct znode *child = NULL;
 	uint32_t child_count = 0;
 
@@ -217,9 +218,10 @@ static void check_znode(const struct tree *tree, const struct znode *znode, stru
 		check_session_has(tree, znode, path);
 		sums->ephemerals++;
 	}
+	ASSERT(znode->digest == znode_digest(znode->content_crc, &stat));
 	ASSERT(znode->digested == znode_is_digested(path));
 	if (znode->digested)
-		sums->digest += znode_own_digest(znode);
+		sums->digest += znode->digest;
 	sums->data_size += znode_path_size(znode) + bytes_size(znode_data(znode));
 	sums->znodes++;
 }

@@ -23,7 +23,7 @@
 enum { DIGESTED_STAT_SIZE = 60 };
 
 /* A million znodes are as many megabytes as this is bytes. */
-_Static_assert(offsetof(struct znode, name) <= 88, "a znode has grown");
+_Static_assert(offsetof(struct znode, name) <= 92, "a znode has grown");
 
 enum znode_kind znode_kind_of(session_id_t ephemeral_owner, bool extended_types)
 {
@@ -306,13 +306,6 @@ uint32_t znode_digest(uint32_t content_crc, const struct znode_stat *stat)
 	endian_put_u32(encoded + 48, (uint32_t)stat->aversion);
 	endian_put_u64(encoded + 52, (uint64_t)stat->ephemeral_owner);
 	return libdeflate_crc32(content_crc, encoded, sizeof(encoded));
-}
-
-uint32_t znode_own_digest(const struct znode *znode)
-{
-	struct znode_stat stat = znode_stored_stat(znode);
-
-	return znode_digest(znode->content_crc, &stat);
 }
 
 bool znode_is_digested(struct bytes path)

@@ -45,7 +45,7 @@ enum {
 
 /*
  * Read freely; only tree.c and its parts write. A tree is as large as its
- * znodes, and most of them are persistent leaves that nobody changed: 88 bytes,
+ * znodes, and most of them are persistent leaves that nobody changed: 92 bytes,
  * name and data besides, in one allocation. What the others need more is apart.
  */
 struct znode {
@@ -61,6 +61,7 @@ struct znode {
 	zxid_t czxid;
 	msec_t ctime;         /* wall clock */
 	uint32_t content_crc; /* znode_content_crc: where the digest's CRC goes on with the Stat */
+	uint32_t digest;      /* of its content and Stat, as they were last summed up */
 	uint32_t dirty;       /* index into the tree's changes plus one, 0 for clean */
 	uint32_t data_size;   /* 0 for null */
 	uint16_t room;        /* what can be inline */
@@ -126,7 +127,6 @@ void znode_stat_show(const struct znode_stat *stat, int32_t child_count, int32_t
 /* The digest's two halves, for who predicts it (prep): of path and data, then over the Stat. */
 uint32_t znode_content_crc(struct bytes path, struct bytes data);
 uint32_t znode_digest(uint32_t content_crc, const struct znode_stat *stat);
-uint32_t znode_own_digest(const struct znode *znode);
 /* Everything below /zookeeper/ is left out of the tree digest. */
 bool znode_is_digested(struct bytes path);
 
