@@ -236,6 +236,31 @@ test_expect_success 'who asks for no session is dropped in time, who has one is 
 	stop_zkfsd idle
 EOT
 
+# The least timeout is two ticks, a second.
+test_expect_success 'after it was stopped, who had sent a ping meanwhile keeps the session' - <<\EOT
+	start_zkfsd late &&
+	cat "$srcdir/t/raw.py" - <<-\EOF | "$PYTHON" - "$server_port" "$server_pid" &&
+	import os, signal, time
+	server = int(args[0])
+	clients = [Client(port) for _ in range(20)]
+	for c in clients:
+	    assert c.connect(timeout_ms=1000)[0] == 1000
+	gone = clients.pop()
+	os.kill(server, signal.SIGSTOP)
+	time.sleep(2.5)
+	for c in clients:
+	    c.send_frame(request(-2, 11))
+	os.kill(server, signal.SIGCONT)
+	for c in clients:
+	    assert c.reply() == (-2, 0)
+	    c.send_frame(request(1, 3) + string(b"/") + b"\0")
+	for c in clients:
+	    assert c.reply() == (1, 0)
+	assert gone.is_closed()
+	EOF
+	stop_zkfsd late
+EOT
+
 test_expect_success 'jute.maxbuffer may be set as a key' - <<\EOT
 	start_zkfsd small jute.maxbuffer=2048 &&
 	cat "$srcdir/t/raw.py" - <<-\EOF | "$PYTHON" - "$server_port" &&

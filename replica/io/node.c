@@ -14,6 +14,12 @@
 #include "src/base/log.h"
 #include "src/base/mem.h"
 
+enum {
+	/* The loop was held up if it does what was due by such a part of a tick too late. */
+	LATE_SHARE = 4,
+	LATE_TURNS = 3,
+};
+
 msec_t node_wall_ms(void)
 {
 	struct timespec now;
@@ -113,6 +119,21 @@ void node_pump(struct node *node)
 	} while (report_closed(node));
 }
 
+/*
+ * A process that was stopped, or waited for its disk, finds that sessions' time is over while
+ * their clients' pings wait in the sockets. So these are looked at first, and in some turns
+ * more, for who has to connect anew: with no intake nothing expires.
+ */
+static void note_lateness(struct node *node)
+{
+	msec_t late_ms = loop_now_ms(node->loop) - node->due_ms;
+
+	if (late_ms <= node->config->tick_time_ms / LATE_SHARE || node->late_turns > 0)
+		return;
+	node->late_turns = LATE_TURNS;
+	node_update_intake(node);
+}
+
 /* What a turn appends goes to the log together, at its end. */
 void node_enter(struct node *node)
 {
@@ -120,6 +141,7 @@ void node_enter(struct node *node)
 		return;
 	node->ticked = true;
 	store_cork(node->store);
+	note_lateness(node);
 	replica_tick(node->replica, loop_now_ms(node->loop), node_wall_ms());
 	node_pump(node);
 }
@@ -135,8 +157,10 @@ static void on_timer(uv_timer_t *timer)
 {
 	struct node *node = timer->data;
 
-	/* The hook of this turn does what is due. */
+	/* The hook of this turn does what is due; between two timers the sockets are looked at. */
 	node->timer_ms = 0;
+	if (node->late_turns > 0)
+		node->late_turns--;
 }
 
 static void set_timer(struct node *node)
@@ -149,6 +173,9 @@ static void set_timer(struct node *node)
 		due_ms = min_ms(due_ms, nascent->opened_ms + node->config->sessionless_timeout_ms);
 	due_ms = min_ms(due_ms, node_writeout_due_ms(node));
 	due_ms = min_ms(due_ms, node_intake_due_ms(node));
+	if (node->late_turns > 0)
+		due_ms = now_ms;
+	node->due_ms = due_ms;
 	if (due_ms == node->timer_ms)
 		return;
 	node->timer_ms = due_ms;
@@ -233,6 +260,7 @@ static struct node *new_node(struct loop *loop, const struct config *config)
 	node->loop = loop;
 	node->config = config;
 	node->intake = true;
+	node->due_ms = INT64_MAX;
 	node->data_path = data_dir_databases(config->data_dir);
 	node->log_path = data_dir_databases(config->data_log_dir);
 	list_init(&node->closing);

@@ -65,6 +65,8 @@ struct node {
 	bool intake;
 	struct pace pace;
 	msec_t timer_ms;   /* what the timer is set to */
+	msec_t due_ms;     /* and was to be done by then */
+	int late_turns;    /* that still come first */
 	msec_t changed_ms; /* since when the tree is ahead of its database; 0: it is not */
 	msec_t started_ms;
 	msec_t role_ms;    /* since when it serves as leader or learner */

@@ -103,7 +103,7 @@ void node_update_intake(struct node *node)
 {
 	bool is_admitted =
 		pace_admits(&node->pace, loop_now_ms(node->loop), pace_lag(store_lag(node->store)));
-	bool intake = node->state == NODE_SERVING && is_admitted &&
+	bool intake = node->state == NODE_SERVING && is_admitted && node->late_turns == 0 &&
 		      store_queue_size(node->store) < APPEND_QUEUE_SIZE;
 
 	if (intake == node->intake)
