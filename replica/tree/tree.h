@@ -176,7 +176,8 @@ void tree_take_changes(struct tree *tree, tree_change_fn *visit, void *data);
 /*
  * Put a row of the store into a new tree, parents before children; a row for a
  * system node replaces it. Nothing of it is a change. 0, or -EBADMSG: a path
- * that is not valid, whose parent isn't there or is younger, or that was loaded before.
+ * that is not valid, whose parent isn't there or is younger, or that was loaded before; a
+ * system node that was created.
  * tree_load_session: -EBADMSG for an id that was loaded before.
  */
 int tree_load_row(struct tree *tree, const struct tree_row *row);

@@ -124,7 +124,9 @@ int tree_load_row(struct tree *tree, const struct tree_row *row)
 
 	if (!znode)
 		return load_new(tree, row);
-	if (znode->stored || (znode == tree->root && row->stat.ephemeral_owner != 0))
+	/* A system znode: nobody can create one. */
+	if (znode->stored || row->stat.czxid != znode->czxid ||
+	    (znode == tree->root && row->stat.ephemeral_owner != 0))
 		return -EBADMSG;
 	tree_replace(tree, znode, row);
 	set_loaded(tree, znode, row->path);

@@ -524,6 +524,9 @@ static void test_load_refuses_what_makes_no_tree(void **state)
 	row.stat.ephemeral_owner = 7;
 	assert_int_equal(tree_load_row(tree, &row), -EBADMSG);
 	row.stat.ephemeral_owner = 0;
+	row.stat.czxid = 1;
+	assert_int_equal(tree_load_row(tree, &row), -EBADMSG);
+	row.stat.czxid = 0;
 	assert_int_equal(tree_load_next(tree, &row), 0);
 	row.path = text("/a/b");
 	row.stat.czxid = 1;
