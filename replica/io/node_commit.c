@@ -4,6 +4,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "replica/io/gather.h"
+
 /* The group did not come in time. */
 static void on_gather_due(uv_poll_t *gather, int status, int events)
 {
@@ -56,19 +58,20 @@ static void set_gather_timer(struct node *node)
 }
 
 /*
- * Does nobody wait for anything but this commit? An ensemble's members have the
- * other members to listen to meanwhile.
+ * How many transactions may be committed on this thread: if nobody waits for anything but that.
+ * A leader has to send what it proposes first, and a learner to take what comes next.
  */
-static bool may_commit_here(const struct node *node)
+static size_t count_to_commit_here(const struct node *node)
 {
-	return !config_is_ensemble(node->config) && node->request_count == node->append_count;
+	if (!config_is_ensemble(node->config))
+		return node->request_count == node->append_count ? GATHER_GROUP_MAX : 0;
+	return node->leader_link != ZAB_LINK_NONE && node->request_count <= node->append_count ? 1
+											       : 0;
 }
 
 void node_commit(struct node *node)
 {
-	if (!may_commit_here(node)) {
-		store_uncork(node->store);
-	} else if (store_commit(node->store)) {
+	if (store_commit(node->store, count_to_commit_here(node))) {
 		store_poll(node->store);
 		/* What it brought is work for the hooks, and for a turn of its own. */
 		loop_again(node->loop);

@@ -234,13 +234,14 @@ int store_append(struct store *store, zxid_t zxid, struct bytes txn, zxid_t comm
  * a store_poll there has to be another store_uncork.
  *
  * store_commit is a store_uncork that may make what was appended durable at once,
- * on this thread: if that is little, the log worker has nothing to do, and the
- * disk has been quick. It saves two switches of threads, and holds the caller up
- * for a commit. True: store_poll has that to tell, of which notify says nothing.
+ * on this thread: if that is count_max transactions at most, the log worker has
+ * nothing to do, and the disk has been quick. It saves two switches of threads,
+ * and holds the caller up for a commit. True: store_poll has that to tell, of
+ * which notify says nothing.
  */
 void store_cork(struct store *store);
 void store_uncork(struct store *store);
-bool store_commit(struct store *store);
+bool store_commit(struct store *store, size_t count_max);
 int64_t store_gather_due_us(const struct store *store);
 void store_stop_gathering(struct store *store);
 

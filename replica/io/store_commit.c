@@ -66,15 +66,15 @@ void store_uncork(struct store *store)
 		wake_worker(store);
 }
 
-bool store_commit(struct store *store)
+bool store_commit(struct store *store, size_t count_max)
 {
 	bool can_begin;
 
 	uncork(store, &can_begin);
 	if (!can_begin)
 		return false;
-	if (store->gather.commit_us < HERE_COMMIT_US_MAX &&
-	    store->gather.in_flight <= GATHER_GROUP_MAX && store_work_here(store))
+	if (store->gather.commit_us < HERE_COMMIT_US_MAX && store->gather.in_flight <= count_max &&
+	    store_work_here(store))
 		return true;
 	wake_worker(store);
 	return false;

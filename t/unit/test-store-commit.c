@@ -74,7 +74,7 @@ static void test_a_lone_commit_may_be_done_here(void **state)
 
 		store_cork(rig->store);
 		rig_append(rig, 1);
-		if (store_commit(rig->store)) {
+		if (store_commit(rig->store, 1)) {
 			assert_int_equal(rig->durable, before);
 			store_poll(rig->store);
 			assert_int_equal(rig->durable, rig->appended);
@@ -84,6 +84,10 @@ static void test_a_lone_commit_may_be_done_here(void **state)
 		}
 	}
 	assert_int_equal(here, 5);
+	store_cork(rig->store);
+	rig_append(rig, 2);
+	assert_false(store_commit(rig->store, 1));
+	wait_until_durable(rig);
 	must_hold_all(rig);
 }
 
