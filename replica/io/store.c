@@ -359,7 +359,7 @@ struct news {
 static void take_news(struct store *store, struct news *ret_news)
 {
 	list_init(&ret_news->written);
-	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
+	store_lock(store);
 	ret_news->done = store->news;
 	ret_news->count = store->news_count;
 	ret_news->has_failed = store->has_failed;
@@ -367,7 +367,7 @@ static void take_news(struct store *store, struct news *ret_news)
 	store->news = NULL;
 	store->news_count = 0;
 	store->news_capacity = 0;
-	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
+	store_unlock(store);
 }
 
 static void tell_tree(struct store *store, struct store_writeout *written)
@@ -506,7 +506,7 @@ int store_append(struct store *store, zxid_t zxid, struct bytes txn, zxid_t comm
 	ASSERT(store->is_loaded && zxid > store->appended_zxid && zxid > 0);
 	if (bytes_size(txn) > STORE_TXN_SIZE_MAX)
 		return -EMSGSIZE;
-	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
+	store_lock(store);
 	if (store->queue_size + bytes_size(txn) > STORE_QUEUE_SIZE_MAX) {
 		error = -ENOBUFS;
 	} else {
@@ -518,7 +518,7 @@ int store_append(struct store *store, zxid_t zxid, struct bytes txn, zxid_t comm
 		if (!store->is_corked)
 			store_wake_to_commit(store);
 	}
-	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
+	store_unlock(store);
 	if (error)
 		return error;
 	store->appended_zxid = zxid;
@@ -531,9 +531,9 @@ size_t store_queue_size(struct store *store)
 {
 	size_t size;
 
-	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
+	store_lock(store);
 	size = store->queue_size;
-	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
+	store_unlock(store);
 	return size;
 }
 
@@ -544,12 +544,12 @@ void store_set_epochs(struct store *store, int64_t accepted_epoch, int64_t curre
 	ASSERT(store->is_loaded);
 	store->state.accepted_epoch = accepted_epoch;
 	store->state.current_epoch = current_epoch;
-	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
+	store_lock(store);
 	job = store_new_job(store, STORE_JOB_EPOCHS);
 	job->accepted_epoch = accepted_epoch;
 	job->current_epoch = current_epoch;
 	store_wake(store, STORE_LOG_WORKER);
-	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
+	store_unlock(store);
 }
 
 void store_truncate(struct store *store, zxid_t zxid)
@@ -561,11 +561,11 @@ void store_truncate(struct store *store, zxid_t zxid)
 	       zxid <= store->appended_zxid);
 	store->appended_zxid = zxid;
 	store_lag_cut(&store->lag, zxid);
-	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
+	store_lock(store);
 	job = store_new_job(store, STORE_JOB_TRUNCATE);
 	job->zxid = zxid;
 	store_wake(store, STORE_LOG_WORKER);
-	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
+	store_unlock(store);
 }
 
 /* ---- the tree ---- */
@@ -591,8 +591,8 @@ void store_write_tree(struct store *store, struct store_writeout *writeout)
 	ASSERT(writeout->zxid >= store->handed_zxid && writeout->zxid <= store->state.logged_zxid);
 	store->handed_zxid = writeout->zxid;
 	store->writeout_count++;
-	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
+	store_lock(store);
 	list_append(&store->writeouts, &writeout->link);
 	store_wake(store, STORE_TREE_WORKER);
-	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
+	store_unlock(store);
 }

@@ -96,39 +96,39 @@ static const char *const statement_texts[STORE_TREE_STATEMENTS] = {
 /* ---- checksums ---- */
 
 /* One CRC over what was put together costs less than one over each column. */
-struct gathered {
+struct packed {
 	uint32_t crc;
 	size_t size;
 	uint8_t bytes[512];
 };
 
-static void gather(struct gathered *gathered, const void *data, size_t size)
+static void pack(struct packed *packed, const void *data, size_t size)
 {
-	if (size > sizeof(gathered->bytes) - gathered->size) {
-		gathered->crc = libdeflate_crc32(gathered->crc, gathered->bytes, gathered->size);
-		gathered->size = 0;
+	if (size > sizeof(packed->bytes) - packed->size) {
+		packed->crc = libdeflate_crc32(packed->crc, packed->bytes, packed->size);
+		packed->size = 0;
 	}
-	if (size > sizeof(gathered->bytes)) {
-		gathered->crc = libdeflate_crc32(gathered->crc, data, size);
+	if (size > sizeof(packed->bytes)) {
+		packed->crc = libdeflate_crc32(packed->crc, data, size);
 	} else if (size > 0) {
-		memcpy(gathered->bytes + gathered->size, data, size);
-		gathered->size += size;
+		memcpy(packed->bytes + packed->size, data, size);
+		packed->size += size;
 	}
 }
 
-static void gather_number(struct gathered *gathered, int64_t number)
+static void pack_number(struct packed *packed, int64_t number)
 {
 	uint8_t bytes[8];
 
 	endian_put_u64(bytes, (uint64_t)number);
-	gather(gathered, bytes, sizeof(bytes));
+	pack(packed, bytes, sizeof(bytes));
 }
 
 /* As store_crc_bytes. */
-static void gather_bytes(struct gathered *gathered, struct bytes bytes)
+static void pack_bytes(struct packed *packed, struct bytes bytes)
 {
-	gather_number(gathered, bytes.size);
-	gather(gathered, bytes.data, bytes_size(bytes));
+	pack_number(packed, bytes.size);
+	pack(packed, bytes.data, bytes_size(bytes));
 }
 
 uint32_t store_row_checksum(const struct tree_row *row, struct bytes acl)
@@ -138,16 +138,16 @@ uint32_t store_row_checksum(const struct tree_row *row, struct bytes acl)
 		row->stat.ctime,    row->stat.mtime,    row->stat.version,
 		row->stat.cversion, row->stat.aversion, row->stat.ephemeral_owner,
 	};
-	struct gathered gathered;
+	struct packed packed;
 
-	gathered.crc = 0;
-	gathered.size = 0;
-	gather_bytes(&gathered, row->path);
-	gather_bytes(&gathered, row->data);
-	gather_bytes(&gathered, acl);
+	packed.crc = 0;
+	packed.size = 0;
+	pack_bytes(&packed, row->path);
+	pack_bytes(&packed, row->data);
+	pack_bytes(&packed, acl);
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
-		gather_number(&gathered, numbers[i]);
-	return libdeflate_crc32(gathered.crc, gathered.bytes, gathered.size);
+		pack_number(&packed, numbers[i]);
+	return libdeflate_crc32(packed.crc, packed.bytes, packed.size);
 }
 
 uint32_t store_session_checksum(session_id_t id, int32_t timeout_ms)

@@ -20,16 +20,6 @@ enum {
 	MAKESHIFT_SHARE = 16,
 };
 
-static void lock(struct store *store)
-{
-	ASSERT(pthread_mutex_lock(&store->mutex) == 0);
-}
-
-static void unlock(struct store *store)
-{
-	ASSERT(pthread_mutex_unlock(&store->mutex) == 0);
-}
-
 bool store_stops_waiting(struct store *store, enum store_worker worker)
 {
 	bool was_waiting = store->threads[worker].is_waiting;
@@ -53,10 +43,10 @@ void store_wake(struct store *store, enum store_worker worker)
 static void wait_for_wake(struct store *store, struct store_thread *thread)
 {
 	thread->is_waiting = true;
-	unlock(store);
+	store_unlock(store);
 	while (sem_wait(&thread->wake) != 0)
 		ASSERT(errno == EINTR);
-	lock(store);
+	store_lock(store);
 }
 
 void store_job_free(struct store_job *job)
@@ -70,13 +60,13 @@ void store_job_free(struct store_job *job)
 /* The first failure is the one that counts; nothing is done after it. */
 static void fail(struct store *store, const struct store_refusal *refusal)
 {
-	lock(store);
+	store_lock(store);
 	if (!store->has_failed)
 		store->failure = *refusal;
 	store->has_failed = true;
 	store_wake(store, STORE_LOG_WORKER);
 	store_wake(store, STORE_TREE_WORKER);
-	unlock(store);
+	store_unlock(store);
 	store->events.notify(store->data);
 }
 
@@ -105,11 +95,11 @@ static char *take_next(struct store *store)
 {
 	bool is_ready;
 
-	lock(store);
+	store_lock(store);
 	is_ready = store->next == STORE_NEXT_READY;
 	if (is_ready)
 		store->next = STORE_NEXT_NONE;
-	unlock(store);
+	store_unlock(store);
 	if (is_ready)
 		return store_dir_new_log(&store->dir, store->generation, "next");
 	if (!needs_segment(store))
@@ -150,7 +140,7 @@ static bool has_passed_segment(const struct store *store)
 /* A segment is listed, so that its predecessor may go, once it has a row. */
 static void list_segment(struct store *store, const struct store_batch *batch)
 {
-	lock(store);
+	store_lock(store);
 	store->segments =
 		mem_realloc(store->segments, (store->segment_count + 1) * sizeof(*store->segments));
 	store->segments[store->segment_count++] = (struct store_segment_mark){
@@ -159,7 +149,7 @@ static void list_segment(struct store *store, const struct store_batch *batch)
 	};
 	if (has_passed_segment(store))
 		store_wake(store, STORE_TREE_WORKER);
-	unlock(store);
+	store_unlock(store);
 }
 
 /*
@@ -174,12 +164,12 @@ static void ask_for_next(struct store *store)
 	      store_segment_is_full(&store->segment, store->segment_size / 2)))
 		return;
 	store->has_asked = true;
-	lock(store);
+	store_lock(store);
 	if (store->next == STORE_NEXT_NONE) {
 		store->next = STORE_NEXT_WANTED;
 		store_wake(store, STORE_TREE_WORKER);
 	}
-	unlock(store);
+	store_unlock(store);
 }
 
 static int write_batch(struct store *store, const struct store_batch *batch,
@@ -254,11 +244,11 @@ static struct store_job *take_job(struct store *store)
 {
 	struct store_job *job;
 
-	lock(store);
+	store_lock(store);
 	job = store->has_failed ? NULL : first_job(store);
 	if (job)
 		list_remove(&job->link);
-	unlock(store);
+	store_unlock(store);
 	return job;
 }
 
@@ -293,7 +283,7 @@ static void finish_job(struct store *store, struct store_job *job, int64_t took_
 {
 	struct store_job *surplus;
 
-	lock(store);
+	store_lock(store);
 	if (job->type == STORE_JOB_BATCH) {
 		store->durable_zxid = job->batch.last_zxid;
 		store->queue_size -= job->batch.txns.size;
@@ -305,7 +295,7 @@ static void finish_job(struct store *store, struct store_job *job, int64_t took_
 	store->jobs_in_hand--;
 	surplus = store->free_job;
 	store->free_job = job;
-	unlock(store);
+	store_unlock(store);
 	store_job_free(surplus);
 }
 
@@ -373,9 +363,9 @@ bool store_work_here(struct store *store)
 {
 	bool can_work;
 
-	lock(store);
+	store_lock(store);
 	can_work = can_work_here(store);
-	unlock(store);
+	store_unlock(store);
 	return can_work && do_next_job(store);
 }
 
@@ -390,12 +380,12 @@ static int make_next(struct store *store, uint32_t generation, struct store_refu
 
 	if (error && error != -ENOSPC)
 		return error;
-	lock(store);
+	store_lock(store);
 	if (generation == store->generation)
 		store->next = next;
 	else if (generation == store->parked.generation)
 		store->parked.next = next;
-	unlock(store);
+	store_unlock(store);
 	return 0;
 }
 
@@ -406,7 +396,7 @@ static int write_tree(struct store *store, struct store_writeout *writeout,
 
 	if (error)
 		return error;
-	lock(store);
+	store_lock(store);
 	/* The valid generation's, which may be parked. */
 	if (store->parked.generation)
 		store->parked.tree_zxid = writeout->zxid;
@@ -414,7 +404,7 @@ static int write_tree(struct store *store, struct store_writeout *writeout,
 		store->tree_zxid = writeout->zxid;
 	list_remove(&writeout->link);
 	list_append(&store->written, &writeout->link);
-	unlock(store);
+	store_unlock(store);
 	store->events.notify(store->data);
 	return 0;
 }
@@ -424,7 +414,7 @@ static zxid_t take_passed_segment(struct store *store, uint32_t *ret_generation)
 {
 	zxid_t passed = 0;
 
-	lock(store);
+	store_lock(store);
 	*ret_generation = store->generation;
 	if (has_passed_segment(store)) {
 		passed = store->segments[0].first_zxid;
@@ -432,7 +422,7 @@ static zxid_t take_passed_segment(struct store *store, uint32_t *ret_generation)
 		memmove(store->segments, store->segments + 1,
 			store->segment_count * sizeof(*store->segments));
 	}
-	unlock(store);
+	store_unlock(store);
 	return passed;
 }
 
@@ -454,9 +444,9 @@ static int remove_segment(struct store *store, uint32_t generation, zxid_t first
 	int error = store_spare_recycle(&store->spare, &store->dir, generation, first_zxid,
 					ret_refusal);
 
-	lock(store);
+	store_lock(store);
 	store_want_lacking(store);
-	unlock(store);
+	store_unlock(store);
 	return error;
 }
 
@@ -478,11 +468,11 @@ static bool do_tree_task(struct store *store, int *ret_error, struct store_refus
 	bool wants_next;
 	zxid_t passed;
 
-	lock(store);
+	store_lock(store);
 	generation = store->generation;
 	wants_next = is_next_wanted(store);
 	writeout = list_first(&store->writeouts);
-	unlock(store);
+	store_unlock(store);
 	if (store_stage_work_on_void(store, ret_error, ret_refusal))
 		return true;
 	if (wants_next)
@@ -507,18 +497,18 @@ static bool work_on_tree(struct store *store)
 	bool has_failed, has_worked;
 	int error = 0;
 
-	lock(store);
+	store_lock(store);
 	has_failed = store->has_failed;
 	store->is_tree_busy = !has_failed;
-	unlock(store);
+	store_unlock(store);
 	if (has_failed)
 		return false;
 	has_worked = do_tree_task(store, &error, &refusal);
 	if (error)
 		fail(store, &refusal);
-	lock(store);
+	store_lock(store);
 	store->is_tree_busy = false;
-	unlock(store);
+	store_unlock(store);
 	/* Somebody may wait for it to be idle. */
 	if (has_worked)
 		store->events.notify(store->data);
@@ -529,12 +519,12 @@ bool store_is_idle(struct store *store)
 {
 	bool is_idle;
 
-	lock(store);
+	store_lock(store);
 	is_idle = store->jobs_in_hand == 0 && store->news_count == 0 &&
 		  list_is_empty(&store->writeouts) && list_is_empty(&store->written) &&
 		  list_is_empty(&store->stage_batches) && list_is_empty(&store->voids) &&
 		  !has_passed_segment(store) && !store->is_tree_busy;
-	unlock(store);
+	store_unlock(store);
 	return is_idle && store->staged_generation == 0;
 }
 
@@ -565,11 +555,11 @@ static void run(struct store *store, enum store_worker worker)
 	while (!is_over) {
 		if (store_work(store, worker))
 			continue;
-		lock(store);
+		store_lock(store);
 		while (!has_work(store, worker) && !store->is_stopping && !store->has_failed)
 			wait_for_wake(store, thread);
 		is_over = !has_work(store, worker);
-		unlock(store);
+		store_unlock(store);
 	}
 }
 
@@ -602,11 +592,11 @@ void store_start_threads(struct store *store)
 
 void store_stop_threads(struct store *store)
 {
-	lock(store);
+	store_lock(store);
 	store->is_stopping = true;
 	store_wake(store, STORE_LOG_WORKER);
 	store_wake(store, STORE_TREE_WORKER);
-	unlock(store);
+	store_unlock(store);
 	for (size_t i = 0; i < 2; i++) {
 		if (store->threads[i].is_running)
 			ASSERT(pthread_join(store->threads[i].thread, NULL) == 0);
