@@ -302,16 +302,16 @@ static int open_handles(struct node *node)
 		(void)close(node->news_fd);
 		return error;
 	}
+	node->news.data = node;
+	node->handle_count = 1;
 	error = node_open_gather(node);
 	if (error < 0) {
 		(void)close(node->news_fd);
-		uv_close((uv_handle_t *)&node->news, NULL);
 		return error;
 	}
 	/* These fail for a handle that is closing only. */
 	(void)uv_poll_start(&node->news, UV_READABLE, on_news);
 	(void)uv_timer_init(&node->loop->uv, &node->timer);
-	node->news.data = node;
 	node->timer.data = node;
 	node->handle_count = 3;
 	loop_hook_add(node->loop, &node->hook, run_turn);
@@ -350,7 +350,10 @@ int node_open(struct loop *loop, const struct config *config, struct node **ret_
 		*ret_error = mem_printf("no event loop: %s", strerror(-error));
 		free(node->data_path);
 		free(node->log_path);
-		free(node);
+		if (node->handle_count > 0)
+			uv_close((uv_handle_t *)&node->news, on_handle_closed);
+		else
+			free(node);
 		return error;
 	}
 	error = start(node, ret_error);
