@@ -111,6 +111,22 @@ static int note_commit(void *data, sqlite3 *sqlite, const char *name, int frame_
 	return SQLITE_OK;
 }
 
+/*
+ * A statement that is never at its end keeps the connection a reader of the
+ * WAL. Otherwise each commit would become one first, and end it: four of its six
+ * locks. The log's writer sees its own commits, and there are no others.
+ */
+static int start_reader(struct store_segment *segment, struct store_refusal *ret_refusal)
+{
+	int error;
+
+	error = store_db_prepare(&segment->db, "select 1 from sqlite_schema", &segment->reader,
+				 ret_refusal);
+	if (!error && sqlite3_step(segment->reader) != SQLITE_ROW)
+		error = store_db_refuse(&segment->db, ret_refusal);
+	return error;
+}
+
 int store_segment_open(struct store_segment *segment, const struct store_dir *dir, const char *path,
 		       struct store_refusal *ret_refusal)
 {
@@ -124,6 +140,8 @@ int store_segment_open(struct store_segment *segment, const struct store_dir *di
 	if (!error)
 		error = store_db_prepare(&segment->db, "insert into log values (?, ?, ?, ?, ?, ?)",
 					 &segment->insert, ret_refusal);
+	if (!error)
+		error = start_reader(segment, ret_refusal);
 	if (error) {
 		store_segment_close(segment);
 		return error;
@@ -136,6 +154,7 @@ int store_segment_open(struct store_segment *segment, const struct store_dir *di
 void store_segment_close(struct store_segment *segment)
 {
 	(void)sqlite3_finalize(segment->insert);
+	(void)sqlite3_finalize(segment->reader);
 	if (segment->db.sqlite)
 		store_db_close(&segment->db);
 	*segment = (struct store_segment){0};

@@ -50,6 +50,7 @@ void store_batch_add(struct store_batch *batch, zxid_t zxid, struct bytes txn, z
 struct store_segment {
 	struct store_db db;
 	sqlite3_stmt *insert;
+	sqlite3_stmt *reader;   /* at its first row, always */
 	size_t size;            /* of the rows written */
 	size_t wal_frame_count; /* in its WAL now */
 };
