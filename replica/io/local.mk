@@ -23,6 +23,7 @@ replica_io_libreplicaio_a_SOURCES = \
 	%D%/sparse_log.h \
 	%D%/status.c %D%/status.h \
 	%D%/store.c %D%/store.h \
+	%D%/store_append.c %D%/store_append.h \
 	%D%/store_commit.c \
 	%D%/store_db.c %D%/store_db.h \
 	%D%/store_dir.c %D%/store_dir.h \

@@ -96,6 +96,7 @@ static int open_files(struct store *store, const struct store_options *options,
 	if (error)
 		return error;
 	store->dir.vfs = store->vfs;
+	store->dir.append_vfs = store->append_vfs.name;
 	if (store->dir.is_new)
 		error = create(store, options->myid, ret_refusal);
 	if (!error)
@@ -118,6 +119,7 @@ static struct store *alloc_store(const struct store_options *options,
 	struct store *store = mem_zalloc(sizeof(*store));
 
 	store->vfs = options->vfs ? mem_strdup(options->vfs) : NULL;
+	store_append_vfs_init(&store->append_vfs, store->vfs);
 	store->segment_size = options->segment_size ? options->segment_size : STORE_SEGMENT_SIZE;
 	store->gathers = options->gathers;
 	store->events = *events;
@@ -163,6 +165,7 @@ static void free_store(struct store *store)
 	for (size_t i = 0; i < 2; i++)
 		ASSERT(sem_destroy(&store->threads[i].wake) == 0);
 	ASSERT(pthread_mutex_destroy(&store->mutex) == 0);
+	store_append_vfs_release(&store->append_vfs);
 	free(store->vfs);
 	free(store);
 }

@@ -24,11 +24,12 @@
  */
 struct store_dir {
 	const char *vfs;
-	char *data;  /* dataDir/zkfs-1 */
-	char *log;   /* dataLogDir/zkfs-1 */
-	int data_fd; /* both locked, and synced after a rename */
-	int log_fd;  /* data_fd, if it is the same directory */
-	bool is_new; /* there is no state.db */
+	const char *append_vfs; /* store_append.h's over vfs, for the log's writer */
+	char *data;             /* dataDir/zkfs-1 */
+	char *log;              /* dataLogDir/zkfs-1 */
+	int data_fd;            /* both locked, and synced after a rename */
+	int log_fd;             /* data_fd, if it is the same directory */
+	bool is_new;            /* there is no state.db */
 };
 
 /*

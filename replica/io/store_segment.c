@@ -133,7 +133,7 @@ int store_segment_open(struct store_segment *segment, const struct store_dir *di
 	int error;
 
 	*segment = (struct store_segment){0};
-	error = store_db_open(&segment->db, dir->vfs, path, ret_refusal);
+	error = store_db_open(&segment->db, dir->append_vfs, path, ret_refusal);
 	/* What store_wal.c reads needs every page of a commit once. */
 	if (!error)
 		error = store_db_run(&segment->db, "pragma cache_spill = off", ret_refusal);

@@ -6,6 +6,7 @@
 
 #include "replica/io/gather.h"
 #include "replica/io/store.h"
+#include "replica/io/store_append.h"
 #include "replica/io/store_dir.h"
 #include "replica/io/store_lag.h"
 #include "replica/io/store_recover.h"
@@ -96,6 +97,7 @@ struct store {
 	/* fixed */
 	struct store_dir dir;
 	char *vfs;
+	struct store_append_vfs append_vfs;
 	size_t segment_size;
 	bool gathers;
 	struct store_events events;

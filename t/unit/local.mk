@@ -162,6 +162,13 @@ t_unit_test_store_commit_SOURCES = %D%/test-store-commit.c $(store_fixture)
 t_unit_test_store_commit_CFLAGS = $(unit_cflags)
 t_unit_test_store_commit_LDADD = $(store_libs)
 
+check_PROGRAMS += %D%/test-store-append
+TESTS += %D%/test-store-append
+t_unit_test_store_append_SOURCES = %D%/test-store-append.c %D%/cmocka.h
+t_unit_test_store_append_CFLAGS = $(unit_cflags)
+t_unit_test_store_append_LDFLAGS = -Wl,--wrap=pwrite
+t_unit_test_store_append_LDADD = $(store_libs)
+
 check_PROGRAMS += %D%/test-store-generations
 TESTS += %D%/test-store-generations
 t_unit_test_store_generations_SOURCES = %D%/test-store-generations.c $(store_fixture)
