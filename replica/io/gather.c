@@ -11,9 +11,7 @@ void gather_appended(struct gather *gather)
 
 static int64_t wait_us(const struct gather *gather)
 {
-	int64_t half_us = gather->commit_us / 2;
-
-	return half_us < GATHER_WAIT_US_MAX ? half_us : GATHER_WAIT_US_MAX;
+	return gather->commit_us < GATHER_WAIT_US_MAX ? gather->commit_us : GATHER_WAIT_US_MAX;
 }
 
 void gather_durable(struct gather *gather, size_t count, int64_t took_us, int64_t now_us)

@@ -12,8 +12,10 @@
  * commits, and twice the latency.
  *
  * So a commit waits until as many are there as were in flight at the end of the
- * one before, for half the time that a commit takes at most. Who waited in vain
- * does not wait for the next 1, 2, 4 .. 64 commits. Where many are in flight the
+ * one before, or as much time has passed since then as a commit takes: in vain it
+ * costs no more than the commit that it might have saved. Half of that was too
+ * short for the answers to leave and sixteen clients to come back. Behind a wait in
+ * vain the next 1, 2, 4 .. 64 commits do not wait. Where many are in flight the
  * disk is never idle, and nothing waits.
  *
  * Pure: times come from the caller, in microseconds of one monotonic clock.

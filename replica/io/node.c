@@ -313,7 +313,7 @@ static int open_handles(struct node *node)
 	(void)uv_poll_start(&node->news, UV_READABLE, on_news);
 	(void)uv_timer_init(&node->loop->uv, &node->timer);
 	node->timer.data = node;
-	node->handle_count = 3;
+	node->handle_count = 4;
 	loop_hook_add(node->loop, &node->hook, run_turn);
 	return 0;
 }
@@ -335,8 +335,7 @@ static void release(struct node *node)
 	(void)uv_poll_stop(&node->news); /* always 0 */
 	(void)close(node->news_fd);
 	uv_close((uv_handle_t *)&node->news, on_handle_closed);
-	node_close_gather(node);
-	uv_close((uv_handle_t *)&node->gather, on_handle_closed);
+	node_close_gather(node, on_handle_closed);
 	uv_close((uv_handle_t *)&node->timer, on_handle_closed);
 }
 

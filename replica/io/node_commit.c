@@ -6,7 +6,7 @@
 
 #include "replica/io/gather.h"
 
-/* The group did not come in time. */
+/* The turn is all that is needed: node_commit sees that it is time. */
 static void on_gather_due(uv_poll_t *gather, int status, int events)
 {
 	struct node *node = gather->data;
@@ -14,7 +14,6 @@ static void on_gather_due(uv_poll_t *gather, int status, int events)
 
 	(void)!read(node->gather_fd, &count, sizeof(count)); /* that it is over is all it says */
 	node->gather_due_us = INT64_MAX;
-	store_stop_gathering(node->store);
 }
 
 int node_open_gather(struct node *node)
@@ -31,15 +30,19 @@ int node_open_gather(struct node *node)
 		return error;
 	}
 	node->gather.data = node;
+	(void)uv_idle_init(&node->loop->uv, &node->look); /* always 0 */
+	node->look.data = node;
 	(void)uv_poll_start(&node->gather, UV_READABLE,
 			    on_gather_due); /* fails while closing only */
 	return 0;
 }
 
-void node_close_gather(struct node *node)
+void node_close_gather(struct node *node, uv_close_cb on_closed)
 {
 	(void)uv_poll_stop(&node->gather); /* always 0 */
 	(void)close(node->gather_fd);
+	uv_close((uv_handle_t *)&node->gather, on_closed);
+	uv_close((uv_handle_t *)&node->look, on_closed);
 }
 
 static void set_gather_timer(struct node *node)
@@ -69,12 +72,23 @@ static size_t count_to_commit_here(const struct node *node)
 											       : 0;
 }
 
+/* The turn after a commit on this thread, once the sockets were looked into. */
+static void on_looked(uv_idle_t *look)
+{
+	struct node *node = look->data;
+
+	(void)uv_idle_stop(look); /* always 0 */
+	store_poll(node->store);
+}
+
 void node_commit(struct node *node)
 {
-	if (store_commit(node->store, count_to_commit_here(node))) {
-		store_poll(node->store);
-		/* What it brought is work for the hooks, and for a turn of its own. */
-		loop_again(node->loop);
-	}
+	/*
+	 * What waits in the sockets was in flight, too, and belongs to the group that
+	 * the next commit waits for. So it is read before this one is told; with an idle
+	 * handle a turn doesn't block.
+	 */
+	if (store_commit(node->store, count_to_commit_here(node)))
+		(void)uv_idle_start(&node->look, on_looked); /* its callback is no NULL */
 	set_gather_timer(node);
 }

@@ -56,6 +56,7 @@ struct node {
 	/* A commit that waits for company: node_commit.c. */
 	int gather_fd; /* a timerfd, as a loop's timers know milliseconds only */
 	uv_poll_t gather;
+	uv_idle_t look;         /* active between a commit on this thread and its news */
 	int64_t gather_due_us;  /* what it is set to; INT64_MAX: nothing */
 	uint64_t request_count; /* what came from clients since the last commit was told */
 	uint64_t append_count;  /* and was appended */
@@ -103,7 +104,7 @@ void node_enter(struct node *node);
 
 /* At a turn's end: what it appended goes to the log, at once or with more. */
 int node_open_gather(struct node *node);
-void node_close_gather(struct node *node);
+void node_close_gather(struct node *node, uv_close_cb on_closed);
 void node_commit(struct node *node);
 /* Perform what the replica wants, in its order. */
 void node_pump(struct node *node);

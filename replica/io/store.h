@@ -230,8 +230,8 @@ int store_append(struct store *store, zxid_t zxid, struct bytes txn, zxid_t comm
  *
  * After store_uncork a commit may still wait for more (gather.h), if options say
  * so: store_gather_due_us is the time of CLOCK_MONOTONIC, in microseconds, at
- * which the caller has to end that by store_stop_gathering, or INT64_MAX. After
- * a store_poll there has to be another store_uncork.
+ * which the caller has to cork and uncork once more, or INT64_MAX. So it has to
+ * after a store_poll.
  *
  * store_commit is a store_uncork that may make what was appended durable at once,
  * on this thread: if that is count_max transactions at most, the log worker has
@@ -243,7 +243,6 @@ void store_cork(struct store *store);
 void store_uncork(struct store *store);
 bool store_commit(struct store *store, size_t count_max);
 int64_t store_gather_due_us(const struct store *store);
-void store_stop_gathering(struct store *store);
 
 /* Bytes that are appended and not yet durable. */
 size_t store_queue_size(struct store *store);

@@ -28,8 +28,11 @@ static void set_wanted(struct store *store)
 {
 	const struct store_job *open = store_open_job(store);
 	size_t waiting = open ? open->batch.count : 0;
+	int64_t now_us = store_now_us();
 
-	store->wanted = gather_wanted(&store->gather, waiting, store_now_us());
+	if (store->gather_due_us <= now_us && waiting < store->wanted)
+		gather_missed(&store->gather);
+	store->wanted = gather_wanted(&store->gather, waiting, now_us);
 	store->gather_due_us = INT64_MAX;
 	if (0 < waiting && waiting < store->wanted && waiting == store->gather.in_flight)
 		store->gather_due_us = store->gather.until_us;
@@ -83,12 +86,4 @@ bool store_commit(struct store *store, size_t count_max)
 int64_t store_gather_due_us(const struct store *store)
 {
 	return store->gather_due_us;
-}
-
-void store_stop_gathering(struct store *store)
-{
-	store_lock(store);
-	gather_missed(&store->gather);
-	store_wake_to_commit(store);
-	store_unlock(store);
 }

@@ -166,7 +166,7 @@ check_PROGRAMS += %D%/test-store-append
 TESTS += %D%/test-store-append
 t_unit_test_store_append_SOURCES = %D%/test-store-append.c %D%/cmocka.h
 t_unit_test_store_append_CFLAGS = $(unit_cflags)
-t_unit_test_store_append_LDFLAGS = -Wl,--wrap=pwrite
+t_unit_test_store_append_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pwrite
 t_unit_test_store_append_LDADD = $(store_libs)
 
 check_PROGRAMS += %D%/test-store-generations
@@ -379,6 +379,16 @@ t_unit_test_links_SOURCES = %D%/test-links.c %D%/raw-socket.c %D%/raw-socket.h %
 t_unit_test_links_CFLAGS = $(unit_cflags)
 t_unit_test_links_LDADD = replica/io/libreplicaio.a replica/zab/libzab.a src/io/libio.a src/zk/libzk.a \
 	src/base/libbase.a $(UV_LIBS) $(CMOCKA_LIBS)
+
+check_PROGRAMS += %D%/test-node-commit
+TESTS += %D%/test-node-commit
+t_unit_test_node_commit_SOURCES = %D%/test-node-commit.c %D%/raw-socket.c %D%/raw-socket.h \
+	t/sim/store-rig.c t/sim/store-rig.h %D%/cmocka.h
+t_unit_test_node_commit_CFLAGS = $(unit_cflags)
+t_unit_test_node_commit_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=store_commit
+t_unit_test_node_commit_LDADD = replica/io/libreplicaio.a replica/server/libserver.a \
+	replica/zab/libzab.a replica/tree/libtree.a src/io/libio.a src/zk/libzk.a \
+	src/base/libbase.a $(UV_LIBS) $(SQLITE_LIBS) $(CRYPTO_LIBS) $(DEFLATE_LIBS) $(CMOCKA_LIBS)
 
 check_PROGRAMS += %D%/test-fourletter
 TESTS += %D%/test-fourletter

@@ -137,7 +137,10 @@ static void test_a_wait_is_ended(void **state)
 
 	start(rig);
 	assert_true(leave_one_waiting(rig));
-	store_stop_gathering(rig->store);
+	while (now_us() < store_gather_due_us(rig->store))
+		nap();
+	store_cork(rig->store);
+	store_uncork(rig->store);
 	assert_true(store_gather_due_us(rig->store) == INT64_MAX);
 	wait_until_durable(rig);
 	must_hold_all(rig);
