@@ -57,6 +57,20 @@ let_lead () {
 	done
 }
 
+# renew N...: an Apache server of before 3.9.3 whose leader dies under load may have transactions in
+# its tree that never come to its log (ZOOKEEPER-4541); its next restart loses them. So each that is
+# Apache's gets its data anew, by SNAP. A new leader has written its tree to a snapshot, and needs none.
+renew () {
+	for renew_at
+	do
+		test "$(cat "$renew_at/kind")" = zkfsd || {
+			stop_member "$renew_at" &&
+			rm -rf "$renew_at/data/version-2" &&
+			start_member apache "$renew_at"
+		} || return 1
+	done
+}
+
 # serves N [SECONDS]: waits until it serves clients.
 serves () {
 	if ! wait_for "${2:-40}" "! alive $(cat "$1/pid") || test -n \"\$(mode_of $1)\"" ||
@@ -106,6 +120,21 @@ stop_member () {
 
 kill_member () {
 	stop_server "$1" KILL
+}
+
+stop_ensemble () {
+	for stop_at in $members
+	do
+		stop_member "$stop_at" || return 1
+	done
+}
+
+# all_but N: the other members.
+all_but () {
+	for all_at in $members
+	do
+		test "$all_at" = "$1" || echo "$all_at"
+	done
 }
 
 # address_of N...

@@ -21,7 +21,7 @@ test_expect_success 'three Apache servers, and sessions that write' '
 
 test_expect_success 'each becomes a zkfsd, the followers first, the leader last' '
 	was=$(leader) &&
-	for member in $(echo "$members" | grep -v "$was") "$was"
+	for member in $(all_but "$was") "$was"
 	do
 		replace "$member" zkfsd &&
 		test -n "$(leader)" || return 1
@@ -34,7 +34,7 @@ test_expect_success 'each becomes a zkfsd, the followers first, the leader last'
 
 test_expect_success 'and an Apache server again' '
 	was=$(leader) &&
-	for member in $(echo "$members" | grep -v "$was") "$was"
+	for member in $(all_but "$was") "$was"
 	do
 		replace "$member" apache || return 1
 	done
@@ -45,6 +45,14 @@ test_expect_success 'no acknowledged write is lost, and no session' '
 	test_equal 0 "$(loaded expired)" &&
 	prove_load &&
 	no_mismatch
+'
+
+# shellcheck disable=SC2046 # one word a member
+test_expect_success 'nor are they on disk, once those that followed have their data anew' '
+	renew $(all_but "$(leader)") &&
+	stop_ensemble &&
+	start_member apache $members &&
+	prove_load
 '
 
 test_done
