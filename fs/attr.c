@@ -13,6 +13,9 @@
 #include "src/zk/code.h"
 #include "src/zk/path.h"
 
+/* How long a server that is silent keeps who asks for the root's attributes. */
+enum { ROOT_PATIENCE_MS = 1000 };
+
 /* One question about a node; the node is held, for its caller may be gone. */
 struct query {
 	struct request *request;
@@ -77,8 +80,39 @@ static void on_stat(void *data, int32_t code, int error, struct znode *znode)
 	query_end(query);
 }
 
+static void give_as_known(struct request *request, int error)
+{
+	struct query *query = request->data;
+
+	request_reply_attr(request, query->node);
+}
+
+/*
+ * The kernel asks for the root's mode on the way to everything below it, so .zkfs/status could not
+ * be read just when no server answers. What the server knows of a root is its times alone; who asks
+ * meanwhile gets those that were known last, and the kernel keeps none.
+ */
+static void get_root(struct request *request, struct node *root)
+{
+	struct query *query;
+
+	if (!request->fs->session_live) {
+		request_reply_attr(request, root);
+		return;
+	}
+	query = query_begin(request, root);
+	request->data = query;
+	request->on_withdraw = give_as_known;
+	request_wait_at_most(request, ROOT_PATIENCE_MS);
+	znode_get(request->fs, bytes_of_text(root->path), ZNODE_STAT, on_stat, query);
+}
+
 void attr_get(struct request *request, struct node *node)
 {
+	if (node_is_root(node)) {
+		get_root(request, node);
+		return;
+	}
 	if (!has_znode(node) || file_is_unborn(node) || (!node->attached && node->file)) {
 		request_reply_attr(request, node);
 		return;

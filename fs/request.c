@@ -18,10 +18,11 @@
  */
 enum { INTERRUPT_GRACE_MS = 100 };
 
-/* A caller was interrupted; it lives until its timer has been closed. */
-struct interrupt {
+/* The wait has an end of its own; it lives until its timer has been closed. */
+struct deadline {
 	uv_timer_t timer;
 	struct request *request; /* NULL: answered meanwhile */
+	int error;               /* what the caller gets then */
 };
 
 static void free_if_done(struct request *request)
@@ -56,13 +57,13 @@ static void on_timer_closed(uv_handle_t *handle)
 	free(handle->data);
 }
 
-static void end_interrupt(struct request *request)
+static void end_deadline(struct request *request)
 {
-	if (!request->interrupt)
+	if (!request->deadline)
 		return;
-	request->interrupt->request = NULL;
-	uv_close((uv_handle_t *)&request->interrupt->timer, on_timer_closed);
-	request->interrupt = NULL;
+	request->deadline->request = NULL;
+	uv_close((uv_handle_t *)&request->deadline->timer, on_timer_closed);
+	request->deadline = NULL;
 }
 
 /*
@@ -78,7 +79,7 @@ static fuse_req_t begin_answer(struct request *request)
 	request->answered = true;
 	request->fuse = NULL;
 	list_remove(&request->link);
-	end_interrupt(request);
+	end_deadline(request);
 	return fuse;
 }
 
@@ -99,30 +100,39 @@ static void withdraw(struct request *request, int error)
 	request_drop(request);
 }
 
-static void on_grace_over(uv_timer_t *timer)
+static void on_deadline(uv_timer_t *timer)
 {
-	struct interrupt *interrupt = timer->data;
+	struct deadline *deadline = timer->data;
 
-	if (interrupt->request)
-		withdraw(interrupt->request, EINTR);
+	if (deadline->request)
+		withdraw(deadline->request, deadline->error);
+}
+
+/* The last one that is set holds. */
+static void set_deadline(struct request *request, uint64_t ms, int error)
+{
+	struct deadline *deadline = request->deadline;
+
+	if (!deadline) {
+		deadline = request->deadline = mem_zalloc(sizeof(*deadline));
+		deadline->request = request;
+		/* These fail only for a closed handle or no callback. */
+		(void)uv_timer_init(&request->fs->loop->uv, &deadline->timer);
+		deadline->timer.data = deadline;
+	}
+	deadline->error = error;
+	(void)uv_timer_start(&deadline->timer, on_deadline, ms, 0);
 }
 
 static void on_interrupt(fuse_req_t fuse, void *data)
 {
 	struct request *request = data;
-	struct interrupt *interrupt;
 
 	(void)fuse;
-	if (request->answered || request->interrupt)
+	if (request->answered || request->interrupted)
 		return;
-	interrupt = mem_zalloc(sizeof(*interrupt));
-	interrupt->request = request;
-	/* These fail only for a closed handle or no callback. */
-	(void)uv_timer_init(&request->fs->loop->uv, &interrupt->timer);
-	interrupt->timer.data = interrupt;
-	(void)uv_timer_start(&interrupt->timer, on_grace_over,
-			     request->fs->session_live ? INTERRUPT_GRACE_MS : 0, 0);
-	request->interrupt = interrupt;
+	request->interrupted = true;
+	set_deadline(request, request->fs->session_live ? INTERRUPT_GRACE_MS : 0, EINTR);
 }
 
 struct request *request_begin(struct fs *fs, fuse_req_t fuse)
@@ -154,6 +164,12 @@ void request_locks_inode(struct request *request, struct node *node)
 	request->inode = node;
 	node->locked_inode++;
 	node_hold(node);
+}
+
+void request_wait_at_most(struct request *request, uint64_t ms)
+{
+	if (!request->answered && !request->interrupted)
+		set_deadline(request, ms, ETIMEDOUT);
 }
 
 void request_hold(struct request *request)

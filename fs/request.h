@@ -36,7 +36,8 @@ struct request {
 	bool renames_between_dirs;
 	bool answered;
 	unsigned in_flight;
-	struct interrupt *interrupt; /* a signal came: the wait ends soon */
+	bool interrupted;          /* a signal came: the wait ends soon */
+	struct deadline *deadline; /* when it ends whatever the server does, or NULL */
 	msec_t begun_ms;
 	/* Called once when the caller stops waiting (EINTR, ETIMEDOUT), before the answer; may be
 	 * NULL. */
@@ -47,6 +48,9 @@ struct request {
 struct request *request_begin(struct fs *fs, fuse_req_t fuse);
 void request_locks_dir(struct request *request, struct node *dir);
 void request_locks_inode(struct request *request, struct node *node);
+
+/* The caller waits no longer than that: on_withdraw, then ETIMEDOUT. */
+void request_wait_at_most(struct request *request, uint64_t ms);
 
 /* Keep the request while something else than request_submit will come back to it. */
 void request_hold(struct request *request);

@@ -136,22 +136,38 @@ test_expect_success 'what has been looked at is cached, and a change ends that' 
 	done
 EOT
 
-test_expect_success 'changes while the connection was away are raised when it is back' - <<\EOT
+# raised_when_back TIMEOUT CONDITION: a mount loses its connection; what others change until CONDITION
+# holds is raised once it is back.
+raised_when_back () {
 	start_proxy proxy &&
-	mount_zkfs m3 watch=nodes,timeout=10 "$(cat proxy/addr)" &&
+	mount_zkfs m3 "watch=nodes,timeout=$1" "$(cat proxy/addr)" &&
+	touch m3/.ephemeral/here &&
 	zk create /w/old x && zk create /w/kept x && zk create /w/same x &&
 	wait_for 5 'test -e m3/w/old' && ls -l m3/w && cat m3/w/kept m3/w/same &&
 	watch out -e create -e delete -e modify m3/w &&
 	stop_proxy proxy &&
-	wait_for 10 'test "$(status_of m3 state)" != CONNECTED' &&
+	wait_for 10 'test "$(status_of m3 state)" = DISCONNECTED' &&
 	zk delete /w/old && zk set /w/kept y && zk create /w/new x &&
+	wait_for 20 "$2" &&
 	start_proxy proxy &&
 	wait_for 20 'grep "DELETE m3/w/old" out && grep "MODIFY m3/w/kept" out &&
 		grep "CREATE m3/w/new" out' &&
 	! grep same out &&
 	zk set /w/same z &&
 	wait_for 10 'grep "MODIFY m3/w/same" out' &&
-	unwatch &&
+	unwatch
+}
+
+test_expect_success 'changes while the connection was away are raised when it is back' - <<\EOT
+	raised_when_back 20 true &&
+	zk exists /here &&
+	umount_zkfs m3
+EOT
+
+test_expect_success 'and when it is back with another session, as the first has expired' - <<\EOT
+	zk rmr /w && zk create /w &&
+	stop_proxy proxy &&
+	raised_when_back 2 '! zk exists /here' &&
 	umount_zkfs m3
 EOT
 

@@ -126,6 +126,24 @@ test_expect_success 'the server itself stopped and continued: all is well' - <<\
 	test_equal well "$(zk get /well)"
 EOT
 
+test_expect_success 'while it is silent, and when it is given up, .zkfs/status answers' - <<\EOT
+	silence "$(cat p1/pid)" &&
+	test_when_finished 'kill -s CONT "$(cat p1/pid)"' &&
+	test_equal CONNECTED "$(status_of m1 state)" &&
+	while state=$(timeout 4 sed -n "s/^state //p" m1/.zkfs/status) && test "$state" = CONNECTED
+	do
+		sleep 0.2
+	done &&
+	test_equal DISCONNECTED "$state" &&
+	begun=$(now_ms) &&
+	for i in $(seq 10)
+	do
+		test_equal DISCONNECTED "$(status_of m1 state)" || return 1
+	done &&
+	test "$(($(now_ms) - begun))" -lt 2000 &&
+	test_fails_with 'Connection timed out' ls m1
+EOT
+
 test_expect_success 'umount while the server is silent ends all the same' - <<\EOT
 	silence "$(cat p1/pid)" &&
 	test_when_finished 'kill -s CONT "$(cat p1/pid)"' &&
