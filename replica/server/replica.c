@@ -154,7 +154,8 @@ static void count_mismatches(struct replica *replica)
 
 	if (count > 0)
 		replica_log(replica, 2,
-			    "%zu transactions have not led to the tree that the leader computed",
+			    "%zu transactions have not led to the tree that the leader computed; "
+			    "zkfsd(8), DIAGNOSTICS",
 			    count);
 	else if (replica->replay.unsettled > 0)
 		replica_log(replica, 1, "the snapshot held part of %zu transactions behind it",

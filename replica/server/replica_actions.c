@@ -185,7 +185,7 @@ static void tell_mismatch(struct replica *replica, zxid_t zxid)
 	if ((count & (count - 1)) == 0)
 		replica_log(replica, 2,
 			    "the tree behind 0x%llx is not the one that the leader computed; "
-			    "%llu so far",
+			    "%llu so far; zkfsd(8), DIAGNOSTICS",
 			    (unsigned long long)zxid, (unsigned long long)count);
 }
 
