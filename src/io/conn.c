@@ -29,6 +29,15 @@ static void flush_at_end_of_turn(struct loop_flush *flush)
 		conn_settle(conn);
 }
 
+/* The loop ends while it lingers: the kernel is offered the output once more. */
+static void end_lingering(struct loop_orphan *orphan)
+{
+	struct conn *conn = list_item(orphan, struct conn, orphan);
+
+	conn_settle(conn);
+	conn_close(conn);
+}
+
 /* A read adds at most one read buffer to a frame that is not whole yet. */
 static size_t input_size_max(const struct conn_options *options)
 {
@@ -48,6 +57,7 @@ struct conn *conn_new(struct loop *loop, enum conn_state state, const struct con
 	conn->options = *options;
 	conn->data = data;
 	loop_flush_init(&conn->flush, flush_at_end_of_turn);
+	loop_orphan_init(&conn->orphan, end_lingering);
 	buf_init(&conn->input, input_size_max(options));
 	buf_init(&conn->output, options->output_size_max);
 	buf_init(&conn->writing, options->output_size_max);
@@ -102,6 +112,7 @@ void conn_destroy(struct conn *conn)
 	conn_cancel_connecting(conn);
 	conn->state = CONN_CLOSED;
 	loop_flush_remove(&conn->flush);
+	loop_orphan_remove(&conn->orphan);
 	if (conn->has_timer)
 		uv_close((uv_handle_t *)&conn->timer, conn_closed_handle);
 	/* One that connect.c is closing, to try the next address, is on its way already. */
@@ -149,6 +160,7 @@ void conn_close_after_flush(struct conn *conn)
 		return;
 	}
 	conn->state = CONN_LINGERING;
+	loop_orphan_add(conn->loop, &conn->orphan);
 	conn_start_reading(conn);
 	conn_start_timer(conn, CONN_LINGER_MS, on_linger_timer);
 	loop_flush_add(conn->loop, &conn->flush);

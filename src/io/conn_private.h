@@ -43,6 +43,7 @@ struct conn {
 	uv_timer_t timer; /* of connecting, later of lingering */
 	bool has_timer;
 	struct loop_flush flush;
+	struct loop_orphan orphan; /* while it lingers */
 
 	bool expects_word; /* accepted, and its first four bytes have not come */
 	bool deaf;         /* it was a four-letter word: nothing else is looked at */

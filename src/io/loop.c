@@ -64,6 +64,7 @@ int loop_init(struct loop *loop)
 		return err;
 	list_init(&loop->hooks);
 	list_init(&loop->flushes);
+	list_init(&loop->orphans);
 	loop->again = false;
 	loop->read_buffer = mem_alloc(LOOP_READ_BUFFER_SIZE);
 	err = uv_prepare_init(&loop->uv, &loop->prepare);
@@ -82,8 +83,15 @@ int loop_init(struct loop *loop)
  */
 int loop_release(struct loop *loop)
 {
+	struct list *link;
 	int err;
 
+	while ((link = list_first(&loop->orphans))) {
+		struct loop_orphan *orphan = list_item(link, struct loop_orphan, link);
+
+		list_remove(link);
+		orphan->end(orphan);
+	}
 	uv_close((uv_handle_t *)&loop->prepare, NULL);
 	loop_turn(loop, false);
 	while ((err = uv_loop_close(&loop->uv)) == UV_EBUSY && loop->uv.active_reqs.count > 0)
@@ -146,4 +154,20 @@ void loop_flush_add(struct loop *loop, struct loop_flush *flush)
 void loop_flush_remove(struct loop_flush *flush)
 {
 	list_remove(&flush->link);
+}
+
+void loop_orphan_init(struct loop_orphan *orphan, void (*end)(struct loop_orphan *orphan))
+{
+	list_init(&orphan->link);
+	orphan->end = end;
+}
+
+void loop_orphan_add(struct loop *loop, struct loop_orphan *orphan)
+{
+	list_append(&loop->orphans, &orphan->link);
+}
+
+void loop_orphan_remove(struct loop_orphan *orphan)
+{
+	list_remove(&orphan->link);
 }

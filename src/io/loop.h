@@ -30,6 +30,7 @@ struct loop {
 	uv_prepare_t prepare;
 	struct list hooks;
 	struct list flushes; /* of struct loop_flush: see below */
+	struct list orphans; /* of struct loop_orphan: see below */
 	bool again;
 	void *read_buffer; /* shared by all connections of the loop */
 };
@@ -45,9 +46,9 @@ struct loop_hook {
 int loop_init(struct loop *loop);
 
 /*
- * All handles that live on the loop must have been closed by their owners;
- * their close callbacks run here, and names still being resolved are waited
- * for. 0, or -EBUSY if somebody forgot one: then its memory stays.
+ * All handles that live on the loop must have been closed by their owners, but
+ * for orphans, which end here; their close callbacks run here, and names still being resolved are
+ * waited for. 0, or -EBUSY if somebody forgot one: then its memory stays.
  */
 int loop_release(struct loop *loop);
 
@@ -77,5 +78,17 @@ struct loop_flush {
 void loop_flush_init(struct loop_flush *flush, void (*run)(struct loop_flush *flush));
 void loop_flush_add(struct loop *loop, struct loop_flush *flush);
 void loop_flush_remove(struct loop_flush *flush);
+
+/*
+ * For src/io's own: what nobody has a pointer to any more and has handles all the
+ * same. loop_release calls `end`, which closes them, and forgets the orphan before.
+ */
+struct loop_orphan {
+	struct list link;
+	void (*end)(struct loop_orphan *orphan);
+};
+void loop_orphan_init(struct loop_orphan *orphan, void (*end)(struct loop_orphan *orphan));
+void loop_orphan_add(struct loop *loop, struct loop_orphan *orphan);
+void loop_orphan_remove(struct loop_orphan *orphan);
 
 #endif

@@ -524,6 +524,38 @@ static void close_after_flush_sends_all_then_the_end(void **state)
 	free(block);
 }
 
+/* "bye" is all that the peer, which stays, is left with. */
+static void end_loop_while_it_lingers(struct fixture *f, bool is_sent)
+{
+	struct buf got;
+
+	buf_init(&got, FRAME_SIZE_MAX);
+	open_pair(f, &frame_options);
+	conn_write(f->conn, bytes_of_text("bye"));
+	conn_close_after_flush(f->conn);
+	f->conn = NULL;
+	while (is_sent && peer_reads(f, &got))
+		loop_turn(&f->loop, false);
+	listener_close(f->listener);
+	f->listener = NULL;
+	assert_int_equal(loop_release(&f->loop), 0);
+	while (peer_reads(f, &got))
+		;
+	assert_true(bytes_equal_text(buf_bytes(&got), "bye"));
+	buf_release(&got);
+	assert_int_equal(loop_init(&f->loop), 0); /* for the teardown */
+}
+
+static void end_of_the_loop_sends_what_lingers(void **state)
+{
+	end_loop_while_it_lingers(*state, false);
+}
+
+static void end_of_the_loop_does_not_wait_for_the_peer(void **state)
+{
+	end_loop_while_it_lingers(*state, true);
+}
+
 static void plain_bytes_are_shown_until_used_up(void **state)
 {
 	struct fixture *f = *state;
@@ -718,6 +750,8 @@ int main(void)
 		TEST(output_beyond_its_maximum_ends_it),
 		TEST(output_bound_holds_while_a_write_is_on_its_way),
 		TEST(close_after_flush_sends_all_then_the_end),
+		TEST(end_of_the_loop_sends_what_lingers),
+		TEST(end_of_the_loop_does_not_wait_for_the_peer),
 		TEST(plain_bytes_are_shown_until_used_up),
 		TEST(plain_bytes_held_back_beyond_the_maximum_end_it),
 		TEST(addresses_read_as_java_prints_them),
