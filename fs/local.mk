@@ -12,7 +12,9 @@ fs_libfs_a_SOURCES = \
 	%D%/draft.c %D%/draft.h \
 	%D%/file.c %D%/file.h %D%/fs.h \
 	%D%/handle.c %D%/handle.h \
-	%D%/change.c %D%/change.h \
+	%D%/change.c %D%/change.h %D%/change_impl.h \
+	%D%/change-nodes.c \
+	%D%/change-raise.c \
 	%D%/command.h \
 	%D%/compare.c %D%/compare.h \
 	%D%/inject.c %D%/inject.h \

@@ -113,8 +113,8 @@ void namespace_retyped(struct fs *fs, struct bytes path)
 	if (!node || node_is_root(node))
 		return;
 	node_detach(fs, node);
-	parent = node_of_path(fs, zk_path_parent(path));
-	if (!parent || !node_is_live(parent))
+	parent = node_of_path_live(fs, zk_path_parent(path));
+	if (!parent)
 		return;
 	place_shown_name(fs, path, shown);
 	inval_entry(fs, parent->nodeid, shown);

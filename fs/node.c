@@ -176,6 +176,13 @@ struct node *node_of_path(const struct fs *fs, struct bytes path)
 	return node;
 }
 
+struct node *node_of_path_live(const struct fs *fs, struct bytes path)
+{
+	struct node *node = node_of_path(fs, path);
+
+	return node && node_is_live(node) ? node : NULL;
+}
+
 /* Is it another thing than what is there now? One that isn't made yet (czxid 0) is taken as it is.
  */
 static bool contradicts(const struct node *node, enum node_kind kind, zxid_t czxid)

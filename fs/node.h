@@ -91,6 +91,8 @@ struct node *node_find(const struct fs *fs, uint64_t nodeid);
 
 /* The attached node of a znode path as a file or directory (whichever is there), or NULL. */
 struct node *node_of_path(const struct fs *fs, struct bytes path);
+/* The same, if it is live (node_is_live). */
+struct node *node_of_path_live(const struct fs *fs, struct bytes path);
 /* The attached node of the given kind for a path (mode: NODE_MODE only), or NULL. */
 struct node *node_of_key(const struct fs *fs, enum node_kind kind, struct bytes path,
 			 const struct create_mode *mode);

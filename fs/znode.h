@@ -97,7 +97,7 @@ struct znode {
 	unsigned use_count;          /* nodes that stand for it */
 	unsigned armed;              /* ZNODE_*_WATCH that the server holds */
 	struct list arming;          /* in cache->to_arm: to be asked about so that they are */
-	struct announced *announced; /* owned; what change.c has told of it, or NULL */
+	struct announced *announced; /* owned; what change-nodes.c has told of it, or NULL */
 };
 
 /* A reply has said what a znode is now; parts 0: that it doesn't exist. */
