@@ -13,8 +13,8 @@
 #include "src/zk/code.h"
 #include "src/zk/path.h"
 
-/* How long a server that is silent keeps who asks for the root's attributes. */
-enum { ROOT_PATIENCE_MS = 1000 };
+/* How long a silent server keeps who asks for the root's attributes, or for df. */
+enum { PATIENCE_MS = 1000 };
 
 /* One question about a node; the node is held, for its caller may be gone. */
 struct query {
@@ -103,7 +103,7 @@ static void get_root(struct request *request, struct node *root)
 	query = query_begin(request, root);
 	request->data = query;
 	request->on_withdraw = give_as_known;
-	request_wait_at_most(request, ROOT_PATIENCE_MS);
+	request_wait_at_most(request, PATIENCE_MS);
 	znode_get(request->fs, bytes_of_text(root->path), ZNODE_STAT, on_stat, query);
 }
 
@@ -368,10 +368,25 @@ static void look_for_quota(struct statfs_query *query)
 		  query);
 }
 
+static void give_base(struct request *request, int error)
+{
+	struct statvfs statfs = statfs_base();
+
+	request_reply_statfs(request, &statfs);
+}
+
 void attr_statfs(struct request *request, struct node *node)
 {
-	struct statfs_query *query = mem_zalloc(sizeof(*query));
+	struct statfs_query *query;
 
+	/* Who looks at all mounts of a machine shall not hang on this one. */
+	if (!request->fs->session_live) {
+		give_base(request, 0);
+		return;
+	}
+	request->on_withdraw = give_base;
+	request_wait_at_most(request, PATIENCE_MS);
+	query = mem_zalloc(sizeof(*query));
 	query->request = request;
 	query->path = mem_strdup(node->path);
 	request_hold(request);

@@ -126,16 +126,18 @@ test_expect_success 'the server itself stopped and continued: all is well' - <<\
 	test_equal well "$(zk get /well)"
 EOT
 
-test_expect_success 'while it is silent, and when it is given up, .zkfs/status answers' - <<\EOT
+test_expect_success 'while it is silent, and when it is given up, .zkfs/status and statfs(2) answer' - <<\EOT
 	silence "$(cat p1/pid)" &&
 	test_when_finished 'kill -s CONT "$(cat p1/pid)"' &&
 	test_equal CONNECTED "$(status_of m1 state)" &&
+	timeout 4 stat -f m1 &&
 	while state=$(timeout 4 sed -n "s/^state //p" m1/.zkfs/status) && test "$state" = CONNECTED
 	do
 		sleep 0.2
 	done &&
 	test_equal DISCONNECTED "$state" &&
 	begun=$(now_ms) &&
+	stat -f m1 &&
 	for i in $(seq 10)
 	do
 		test_equal DISCONNECTED "$(status_of m1 state)" || return 1
