@@ -66,6 +66,9 @@ static struct node *known_child(struct fs *fs, struct node *dir, const char *sho
 	case NAME_DATA:
 		node = node_of_key(fs, NODE_DATA, bytes_of_text(dir->path), NULL);
 		break;
+	case NAME_ZKFS:
+		node = node_get(fs, NODE_ZKFS, bytes_of_text(fs->root_path), NULL, 0);
+		break;
 	default:
 		break;
 	}

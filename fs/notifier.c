@@ -159,6 +159,18 @@ static void clone_mount(struct child *child)
 		child->clone = (int)fd;
 }
 
+/*
+ * The kernel looks a name that it knows up without the lock of its directory, which in the root
+ * a create may hold for as long as no server answers: .zkfs/status can be read all the same.
+ */
+static void make_known(struct child *child, const char *path)
+{
+	int fd = open_dir(child, path);
+
+	if (fd >= 0)
+		close(fd);
+}
+
 static int attach(struct child *child, const char *dir)
 {
 	struct statx statx_buf;
@@ -173,6 +185,7 @@ static int attach(struct child *child, const char *dir)
 	child->attached = true;
 	clone_mount(child);
 	child->mountinfo = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	make_known(child, ".zkfs");
 	return 0;
 }
 

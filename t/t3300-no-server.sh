@@ -146,6 +146,23 @@ test_expect_success 'while it is silent, and when it is given up, .zkfs/status a
 	test_fails_with 'Connection timed out' ls m1
 EOT
 
+# What the notifier raises comes behind its beginning, which has made .zkfs known to the kernel.
+test_expect_success INOTIFYWAIT 'the first to ask for .zkfs/status does not wait for who creates in the root' - <<\EOT
+	mount_for_now m3 timeout=10 "$(cat p1/addr)" &&
+	watch out -e create m3 &&
+	zk create /raised &&
+	wait_for 10 'grep CREATE out' &&
+	unwatch &&
+	silence "$(cat p1/pid)" &&
+	test_when_finished 'kill -s CONT "$(cat p1/pid)"' &&
+	{ touch m3/waits & } &&
+	waiting=$! &&
+	sleep 0.5 &&
+	test_equal CONNECTED "$(timeout 5 sed -n "s/^state //p" m3/.zkfs/status)" &&
+	alive "$waiting" &&
+	kill "$waiting"
+EOT
+
 test_expect_success 'umount while the server is silent ends all the same' - <<\EOT
 	silence "$(cat p1/pid)" &&
 	test_when_finished 'kill -s CONT "$(cat p1/pid)"' &&
