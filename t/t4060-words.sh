@@ -22,6 +22,7 @@ capture () {
 	"$PYTHON" - "$1" $hosts <<-\EOF &&
 		import socket
 		import sys
+		import time
 		from kazoo.client import KazooClient
 
 		def ask(host, word):
@@ -42,7 +43,14 @@ capture () {
 		    mode = [line for line in ask(host, "srvr").split("\n") if line.startswith("Mode: ")]
 		    for word in "srvr stat mntr dump cons conf isro wchs wchc wchp dirs".split():
 		        with open("%s.%s.%s" % (kind, mode[0][6:], word), "w") as file:
-		            file.write(ask(host, word))
+		            answer = ask(host, word)
+		            # Apache's leader hides a session that is just on its way to another bucket.
+		            for retry in range(100 if word == "dump" and mode[0] == "Mode: leader" else 0):
+		                if answer.count("\t0x") == 4:
+		                    break
+		                time.sleep(0.05)
+		                answer = ask(host, word)
+		            file.write(answer)
 		for client in clients:
 		    client.stop()
 	EOF
