@@ -47,8 +47,9 @@ int loop_init(struct loop *loop);
 
 /*
  * All handles that live on the loop must have been closed by their owners, but
- * for orphans, which end here; their close callbacks run here, and names still being resolved are
- * waited for. 0, or -EBUSY if somebody forgot one: then its memory stays.
+ * for orphans, which end here; their close callbacks run here, and names still
+ * being resolved are waited for. 0, or -EBUSY if somebody forgot one: then its
+ * memory stays.
  */
 int loop_release(struct loop *loop);
 

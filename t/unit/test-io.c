@@ -534,8 +534,8 @@ static void end_loop_while_it_lingers(struct fixture *f, bool is_sent)
 	conn_write(f->conn, bytes_of_text("bye"));
 	conn_close_after_flush(f->conn);
 	f->conn = NULL;
-	while (is_sent && peer_reads(f, &got))
-		loop_turn(&f->loop, false);
+	if (is_sent)
+		turn_until(f, !peer_reads(f, &got));
 	listener_close(f->listener);
 	f->listener = NULL;
 	assert_int_equal(loop_release(&f->loop), 0);
