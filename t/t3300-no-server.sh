@@ -157,7 +157,7 @@ test_expect_success INOTIFYWAIT 'the first to ask for .zkfs/status does not wait
 	test_when_finished 'kill -s CONT "$(cat p1/pid)"' &&
 	{ touch m3/waits & } &&
 	waiting=$! &&
-	sleep 0.5 &&
+	wait_for 5 'grep request_wait "/proc/$waiting/stack"' &&
 	test_equal CONNECTED "$(timeout 5 sed -n "s/^state //p" m3/.zkfs/status)" &&
 	alive "$waiting" &&
 	kill "$waiting"
