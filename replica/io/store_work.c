@@ -494,7 +494,7 @@ static bool do_tree_task(struct store *store, int *ret_error, struct store_refus
 static bool work_on_tree(struct store *store)
 {
 	struct store_refusal refusal;
-	bool has_failed, has_worked;
+	bool has_failed, has_worked, tells_idle;
 	int error = 0;
 
 	store_lock(store);
@@ -508,9 +508,10 @@ static bool work_on_tree(struct store *store)
 		fail(store, &refusal);
 	store_lock(store);
 	store->is_tree_busy = false;
+	tells_idle = store->is_idle_awaited;
+	store->is_idle_awaited = false;
 	store_unlock(store);
-	/* Somebody may wait for it to be idle. */
-	if (has_worked)
+	if (has_worked || tells_idle)
 		store->events.notify(store->data);
 	return has_worked;
 }
@@ -524,6 +525,8 @@ bool store_is_idle(struct store *store)
 		  list_is_empty(&store->writeouts) && list_is_empty(&store->written) &&
 		  list_is_empty(&store->stage_batches) && list_is_empty(&store->voids) &&
 		  !has_passed_segment(store) && !store->is_tree_busy;
+	/* The worker may be looking for a task, and find none: then it has nothing else to tell. */
+	store->is_idle_awaited = store->is_tree_busy;
 	store_unlock(store);
 	return is_idle && store->staged_generation == 0;
 }

@@ -149,6 +149,7 @@ struct store {
 	size_t stage_size;
 	struct list voids; /* struct store_void */
 	bool is_tree_busy;
+	bool is_idle_awaited;  /* somebody saw that, and waits for its end */
 	struct list writeouts; /* to be written, oldest first */
 	enum store_next next;
 	uint32_t generation;                 /* the log's: the valid one, or the staged */

@@ -1,6 +1,7 @@
 /* What an ensemble asks of the store: TRUNC, SNAP in both directions, history. */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -644,6 +645,40 @@ static void test_threads_do_all_of_it(void **state)
 	store_must_come_back(rig);
 }
 
+/* As a loop does, which looks when it is told that there is something, and not before. */
+static void wait_for_idle_by_notices(struct rig *rig)
+{
+	time_t deadline = time(NULL) + DEADLINE_S;
+	unsigned seen;
+
+	for (;;) {
+		seen = __atomic_load_n(&rig->notified, __ATOMIC_SEQ_CST);
+		store_poll(rig->store);
+		if (store_is_idle(rig->store))
+			return;
+		while (__atomic_load_n(&rig->notified, __ATOMIC_SEQ_CST) == seen) {
+			assert_true(time(NULL) < deadline);
+			(void)sched_yield();
+		}
+	}
+}
+
+static void test_who_waits_for_it_to_be_idle_is_told(void **state)
+{
+	struct rig *rig = *state;
+
+	store_must_open(rig);
+	rig_append(rig, 10);
+	rig_work(rig);
+	store_start(rig->store);
+	for (unsigned i = 0; i < 200; i++) {
+		rig_begin_generation(rig, rig->appended + 3);
+		rig_abort_generation(rig);
+		wait_for_idle_by_notices(rig);
+	}
+	store_must_come_back(rig);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, store_setup, store_teardown)
 
 int main(void)
@@ -670,6 +705,7 @@ int main(void)
 		TEST(test_a_snapshot_can_be_given_up),
 		TEST(test_damage_ends_a_snapshot_before_its_end),
 		TEST(test_threads_do_all_of_it),
+		TEST(test_who_waits_for_it_to_be_idle_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
