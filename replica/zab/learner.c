@@ -202,6 +202,8 @@ static void take_snap(struct zab *zab, zxid_t zxid)
 
 	action->link = zab->follow.link;
 	action->zxid = zxid;
+	zab_log(zab, 1, "server %lld sends its tree at 0x%llx, by SNAP",
+		(long long)zab->follow.leader, (unsigned long long)zxid);
 	zab->is_staging = true;
 	zab->follow.snapshot = zxid;
 	history_init(&zab->staged, zxid);
