@@ -166,7 +166,7 @@ test_expect_success 'free_port gives each port once, and none that is taken' - <
 	free_port && first=$ret_port &&
 	free_port && second=$ret_port &&
 	test "$first" != "$second" &&
-	test_port=$first &&
+	echo "$first $first" >"$TEST_STATE/ports" &&
 	{ "$PYTHON" -c "
 import socket, sys, time
 s = socket.socket(); s.bind(('127.0.0.1', $first)); s.listen()
@@ -175,6 +175,32 @@ while True: time.sleep(9)" & } &&
 	wait_for 10 'test -e bound' &&
 	free_port &&
 	test "$ret_port" != "$first"
+EOT
+
+test_expect_success 'files that run side by side have ports of their own, and no others' - <<\EOT
+	PORTS=$PWD/ports && export PORTS &&
+	side= &&
+	for name in one two three
+	do
+		mkdir "$name" || return 1
+		(cd "$name" && run_file <<-\EOF) &
+		test_expect_success 'as many as there are' '
+			while free_port
+			do
+				echo "$ret_port" >>"$PORTS"
+			done &&
+			echo "no more" >>"$PORTS" &&
+			wait_for 20 "test \$(grep -c more $PORTS) = 3"
+		'
+		test_done
+		EOF
+		side="$side $!"
+	done &&
+	wait $side &&
+	test_equal "0 0 0" "$(cat ./*/status | paste -s -d " ")" &&
+	grep -v more ports >given &&
+	test_equal "$(wc -l <given)" "$(sort -u given | wc -l)" &&
+	test "$(wc -l <given)" -gt $((2 * TEST_PORTS))
 EOT
 
 test_expect_success 'the helpers that look for failures can fail' - <<\EOT

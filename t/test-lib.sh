@@ -27,7 +27,7 @@
 # Options of a test file: -v shows everything as it runs, -i stops at the first
 # failure, -k keeps the directory, -s NAME takes only that server.
 # Environment: srcdir and builddir (make check sets both), TEST_TIMEOUT (seconds
-# for a file and server), TEST_PORT_BASE, TEST_LONG (the long forms of tests that have one).
+# for a file and server), TEST_PORT_BASE (the first of its ports), TEST_LONG (the long forms of tests that have one).
 
 LC_ALL=C
 TZ=UTC
@@ -36,6 +36,9 @@ export LC_ALL TZ
 : "${builddir:=$PWD}"
 : "${PYTHON:=/usr/bin/python3}"
 export srcdir builddir PYTHON
+
+# The ports of a file.
+TEST_PORTS=50
 
 # ---------------------------------------------------------------- for bodies
 
@@ -118,16 +121,19 @@ test_when_finished () {
 $test_cleanup"
 }
 
-# free_port: a port that nothing listens on, below the kernel's own range, and
-# not given out before.  Files that run side by side have different pids.
+# free_port: sets ret_port to a port that nothing listens on, not given out before, of the block that
+# only this test file has.
 free_port () {
-	: "${test_port:=${TEST_PORT_BASE:-$((10000 + $$ % 2000 * 10))}}"
-	while grep -qi ":$(printf %04x "$test_port") [0-9A-F]*:0000 0A" /proc/net/tcp /proc/net/tcp6
+	read -r port_first ret_port <"$TEST_STATE/ports" || return 1
+	while grep -qi ":$(printf %04x "$ret_port") [0-9A-F]*:0000 0A" /proc/net/tcp /proc/net/tcp6
 	do
-		test_port=$((test_port + 1))
+		ret_port=$((ret_port + 1))
 	done
-	ret_port=$test_port
-	test_port=$((test_port + 1))
+	test "$ret_port" -lt $((port_first + TEST_PORTS)) || {
+		echo "the file's $TEST_PORTS ports from $port_first on are given out or taken" >&2
+		return 1
+	}
+	echo "$port_first $((ret_port + 1))" >"$TEST_STATE/ports"
 }
 
 # ---------------------------------------------------------------- claims
@@ -360,6 +366,23 @@ test_sweep () {
 	test_remove_namespaces
 }
 
+# Blocks of ports, below the kernel's own range: a server that is down for a moment must find its
+# port free again, so no other file may have it. This shell holds the block's lock to its end.
+test_take_ports () {
+	port_locks=${TMPDIR:-/tmp}/zkfs-test-ports.$(id -u)
+	port_blocks=$((20000 / TEST_PORTS))
+	port_block=$(($$ % port_blocks))
+	port_first=${TEST_PORT_BASE-}
+	mkdir -p "$port_locks"
+	until test -n "$port_first"
+	do
+		port_block=$(((port_block + 1) % port_blocks))
+		exec 8>"$port_locks/$port_block"
+		! flock -n 8 || port_first=$((10000 + port_block * TEST_PORTS))
+	done
+	echo "$port_first $port_first" >"$TEST_STATE/ports"
+}
+
 # A point that the outer half finds failed.
 test_outer_failure () {
 	test_count=$(($(cat "$TEST_STATE/count") + 1))
@@ -380,7 +403,7 @@ test_run_inner () {
 		TEST_SERVER="$TEST_SERVER" TEST_FLAGS="$TEST_FLAGS" TEST_NETNS="$TEST_NETNS" \
 		ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}log_path=$TEST_STATE/sanitizer" \
 		UBSAN_OPTIONS="${UBSAN_OPTIONS:+$UBSAN_OPTIONS:}log_path=$TEST_STATE/sanitizer" \
-		timeout -k 10 "${TEST_TIMEOUT:-300}" sh "$test_file" &
+		timeout -k 10 "${TEST_TIMEOUT:-300}" sh "$test_file" 8>&- &
 	inner_status=0
 	wait $! || inner_status=$?
 	test_sweep
@@ -430,6 +453,7 @@ mkdir -p "$TEST_STATE" || exit 1
 echo 0 >"$TEST_STATE/count"
 trap 'kill $! && wait $!; test_sweep; exit 130' INT TERM HUP
 
+test_take_ports
 echo "# $test_description"
 test_run_inner ''
 if test -e "$TEST_STATE/servers"
