@@ -11,7 +11,8 @@ ensemble-load.py load SECONDS SESSIONS STATE HOST:PORT...
     read       the last acknowledged node of its own must be there, and no zxid that it
                reads may be older than one that it has seen (of one session)
 
-  SIGTERM ends it early. STATE gets what was acknowledged, as JSON; the last line on stdout is
+  Prints "begun" once each session is well on its way. SIGTERM ends it early. STATE gets what was
+  acknowledged, as JSON; the last line on stdout is
   "acknowledged N unknown N expired N longest-gap-ms N reconnects N".
 
 ensemble-load.py prove STATE HOST:PORT...
@@ -43,6 +44,8 @@ SESSION_TIMEOUT_S = 8
 # A session that gets no answer for so long has found a hang, not an election.
 STUCK_S = 40
 BATCH = 200
+# A session is well on its way with so many writes.
+BEGUN = 20
 
 
 def fail(text):
@@ -95,8 +98,8 @@ class Session(threading.Thread):
         self.zxid = 0
         try:
             self.owner = self.client.client_id[0]
-            self.client.ensure_path("/load/here")
-            self.client.ensure_path("/load/%d" % self.number)
+            self.make_path("/load/here")
+            self.make_path("/load/%d" % self.number)
             self.begin_ephemeral()
             last = time.monotonic()
             while not self.end.is_set():
@@ -117,20 +120,36 @@ class Session(threading.Thread):
         if state == KazooState.SUSPENDED:
             self.reconnects += 1
 
+    def make_path(self, path):
+        until = time.monotonic() + STUCK_S
+        while time.monotonic() < until:
+            try:
+                self.client.ensure_path(path)
+                return
+            except (ConnectionLoss, ConnectionClosedError):
+                time.sleep(0.05)
+        fail("session %d: %s can't be made" % (self.number, path))
+
     def begin_ephemeral(self):
         path = "/load/here/%d" % self.number
         until = time.monotonic() + STUCK_S
         while time.monotonic() < until:
             try:
-                self.client.create(path, str(self.owner).encode(), ephemeral=True)
-                return
-            except NodeExistsError:
-                if self.client.get(path)[1].ephemeralOwner == self.owner:
-                    return  # the answer was lost
-                time.sleep(0.05)  # the session before lives until it expires
+                if self.make_ephemeral(path):
+                    return
             except (ConnectionLoss, ConnectionClosedError):
                 pass
+            time.sleep(0.05)
         fail("session %d: %s of an expired session does not go" % (self.number, path))
+
+    def make_ephemeral(self, path):
+        try:
+            self.client.create(path, str(self.owner).encode(), ephemeral=True)
+            return True
+        except NodeExistsError:
+            # Of a try whose answer was lost; or of the session before, which has to expire.
+            stat = self.client.exists(path)
+            return stat is not None and stat.ephemeralOwner == self.owner
 
     def prove_ephemeral(self):
         path = "/load/here/%d" % self.number
@@ -188,9 +207,13 @@ def load(seconds, count, state, hosts):
     for session in sessions:
         session.start()
     until = time.monotonic() + float(seconds)
+    has_begun = False
     while time.monotonic() < until and not end.is_set():
         if any(session.error for session in sessions):
             break
+        if not has_begun and all(len(session.acknowledged) >= BEGUN for session in sessions):
+            has_begun = True
+            print("begun", flush=True)
         time.sleep(0.05)
     end.set()
     for session in sessions:

@@ -151,9 +151,14 @@ start_load () {
 	# shellcheck disable=SC2086 # one word an address
 	"$PYTHON" "$srcdir/t/ensemble-load.py" load 600 "$1" load.state $hosts >load.out 2>load.err &
 	load_pid=$!
-	# It has begun when something of it is there.
-	wait_for 60 "! alive $load_pid || zk_at \"\$(leader)\" exists /load/0/20" &&
-	alive "$load_pid"
+	load_has_begun
+}
+
+# load_has_begun: with all its sessions.
+load_has_begun () {
+	wait_for 60 "! alive $load_pid || grep -qx begun load.out" &&
+	alive "$load_pid" ||
+	{ cat load.err >&2; return 1; }
 }
 
 # end_load: ends it, and succeeds if none of its sessions met what must not be.

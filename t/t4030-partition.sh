@@ -42,6 +42,7 @@ start_load_in_hub () {
 	ip netns exec "$space-hub" "$PYTHON" "$srcdir/t/ensemble-load.py" load 600 3 load.state $hosts \
 		>load.out 2>load.err &
 	load_pid=$!
+	load_has_begun
 }
 
 make_members () {
