@@ -98,9 +98,9 @@ class Session(threading.Thread):
         self.zxid = 0
         try:
             self.owner = self.client.client_id[0]
-            self.make_path("/load/here")
-            self.make_path("/load/%d" % self.number)
-            self.begin_ephemeral()
+            for path in "/load/here", "/load/%d" % self.number:
+                self.insist(lambda: self.client.ensure_path(path), path + " can't be made")
+            self.insist(self.make_ephemeral, "an expired session's ephemeral does not go")
             last = time.monotonic()
             while not self.end.is_set():
                 if self.step():
@@ -120,29 +120,20 @@ class Session(threading.Thread):
         if state == KazooState.SUSPENDED:
             self.reconnects += 1
 
-    def make_path(self, path):
+    def insist(self, attempt, trouble):
+        """Until attempt() is true, however often the connection is lost."""
         until = time.monotonic() + STUCK_S
         while time.monotonic() < until:
             try:
-                self.client.ensure_path(path)
-                return
-            except (ConnectionLoss, ConnectionClosedError):
-                time.sleep(0.05)
-        fail("session %d: %s can't be made" % (self.number, path))
-
-    def begin_ephemeral(self):
-        path = "/load/here/%d" % self.number
-        until = time.monotonic() + STUCK_S
-        while time.monotonic() < until:
-            try:
-                if self.make_ephemeral(path):
+                if attempt():
                     return
             except (ConnectionLoss, ConnectionClosedError):
                 pass
             time.sleep(0.05)
-        fail("session %d: %s of an expired session does not go" % (self.number, path))
+        fail("session %d: %s" % (self.number, trouble))
 
-    def make_ephemeral(self, path):
+    def make_ephemeral(self):
+        path = "/load/here/%d" % self.number
         try:
             self.client.create(path, str(self.owner).encode(), ephemeral=True)
             return True

@@ -177,30 +177,52 @@ while True: time.sleep(9)" & } &&
 	test "$ret_port" != "$first"
 EOT
 
-test_expect_success 'files that run side by side have ports of their own, and no others' - <<\EOT
-	PORTS=$PWD/ports && export PORTS &&
-	side= &&
-	for name in one two three
-	do
-		mkdir "$name" || return 1
-		(cd "$name" && run_file <<-\EOF) &
-		test_expect_success 'as many as there are' '
-			while free_port
-			do
-				echo "$ret_port" >>"$PORTS"
-			done &&
-			echo "no more" >>"$PORTS" &&
-			wait_for 20 "test \$(grep -c more $PORTS) = 3"
-		'
-		test_done
-		EOF
-		side="$side $!"
-	done &&
-	wait $side &&
-	test_equal "0 0 0" "$(cat ./*/status | paste -s -d " ")" &&
-	grep -v more ports >given &&
-	test_equal "$(wc -l <given)" "$(sort -u given | wc -l)" &&
-	test "$(wc -l <given)" -gt $((2 * TEST_PORTS))
+# hold_blocks FREE: all blocks of ports in $PWD are another's, but for FREE; sets holder.
+hold_blocks () {
+	mkdir -p "zkfs-test-ports.$(id -u)" &&
+	rm -f held &&
+	{ "$PYTHON" -c "
+import fcntl, signal, sys
+blocks = [open('zkfs-test-ports.%s/%d' % (sys.argv[1], block), 'w')
+          for block in range(20000 // int(sys.argv[2])) if str(block) != sys.argv[3]]
+for block in blocks:
+    fcntl.flock(block, fcntl.LOCK_EX)
+open('held', 'w').close()
+signal.pause()" "$(id -u)" "$TEST_PORTS" "$1" & } &&
+	holder=$! &&
+	wait_for 10 'test -e held'
+}
+
+test_expect_success 'a file has the ports of a block that nobody has, and no others' - <<\EOT
+	hold_blocks 7 &&
+	PORTS=$PWD/given && export PORTS &&
+	(TMPDIR=$PWD && export TMPDIR && run_file) <<-\EOF &&
+	test_expect_success 'its lock is held' '! flock -n "$TMPDIR/zkfs-test-ports.$(id -u)/7" true'
+	test_expect_success 'as many as there are' '
+		while free_port
+		do
+			echo "$ret_port" >>"$PORTS"
+		done
+	'
+	test_done
+	EOF
+	kill "$holder" &&
+	test_equal 0 "$(cat status)" &&
+	first=$((10000 + 7 * TEST_PORTS)) &&
+	test "$(sort -n given | head -n 1)" -ge "$first" &&
+	test "$(sort -n given | tail -n 1)" -lt $((first + TEST_PORTS)) &&
+	test_equal "$(wc -l <given)" "$(sort -u given | wc -l)"
+EOT
+
+test_expect_success 'without a block of ports a file says so, and ends' - <<\EOT
+	hold_blocks none &&
+	(TMPDIR=$PWD && export TMPDIR && run_file) <<-\EOF &&
+	test_expect_success 'fine' 'true'
+	test_done
+	EOF
+	kill "$holder" &&
+	test_grep '^Bail out! no block of ports is free' tap &&
+	test_equal 1 "$(cat status)"
 EOT
 
 test_expect_success 'the helpers that look for failures can fail' - <<\EOT

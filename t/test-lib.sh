@@ -27,7 +27,8 @@
 # Options of a test file: -v shows everything as it runs, -i stops at the first
 # failure, -k keeps the directory, -s NAME takes only that server.
 # Environment: srcdir and builddir (make check sets both), TEST_TIMEOUT (seconds
-# for a file and server), TEST_PORT_BASE (the first of its ports), TEST_LONG (the long forms of tests that have one).
+# for a file and server), TEST_PORT_BASE (the first of its ports), TEST_LONG (the long
+# forms of tests that have one).
 
 LC_ALL=C
 TZ=UTC
@@ -121,8 +122,8 @@ test_when_finished () {
 $test_cleanup"
 }
 
-# free_port: sets ret_port to a port that nothing listens on, not given out before, of the block that
-# only this test file has.
+# free_port: sets ret_port to a port that nothing listens on, not given out before, of
+# the block that only this test file has.
 free_port () {
 	read -r port_first ret_port <"$TEST_STATE/ports" || return 1
 	while grep -qi ":$(printf %04x "$ret_port") [0-9A-F]*:0000 0A" /proc/net/tcp /proc/net/tcp6
@@ -371,14 +372,19 @@ test_sweep () {
 test_take_ports () {
 	port_locks=${TMPDIR:-/tmp}/zkfs-test-ports.$(id -u)
 	port_blocks=$((20000 / TEST_PORTS))
-	port_block=$(($$ % port_blocks))
 	port_first=${TEST_PORT_BASE-}
+	port_try=0
 	mkdir -p "$port_locks"
-	until test -n "$port_first"
+	while test -z "$port_first"
 	do
-		port_block=$(((port_block + 1) % port_blocks))
+		test "$port_try" -lt "$port_blocks" || {
+			echo "Bail out! no block of ports is free: the locks in $port_locks are all held"
+			exit 1
+		}
+		port_block=$((($$ + port_try) % port_blocks))
+		port_try=$((port_try + 1))
 		exec 8>"$port_locks/$port_block"
-		! flock -n 8 || port_first=$((10000 + port_block * TEST_PORTS))
+		flock -n 8 && port_first=$((10000 + port_block * TEST_PORTS))
 	done
 	echo "$port_first $port_first" >"$TEST_STATE/ports"
 }
